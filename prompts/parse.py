@@ -1,0 +1,226 @@
+"""How an answer is read: exactly, or not at all.
+
+Order: the provider's own word (refusal, cut off), then the whole reply as one JSON object, then what
+`extract.py` finds in it. Every place that could be the answer must name the same legal move; a second answer,
+a retraction behind it or a broken object beside it makes the reply ambiguous, and the player asks again. A
+legal move is never picked out of prose and an illegal one is never replaced, because a substituted move looks
+like play in the record and is nobody's.
+
+What one value may mean. Open track: the listed number, as a JSON integer or the same digits in a string; or,
+since it cannot mean anything else, the exact notation of a legal move. Rules track: the notation, in any
+case unless the game's own notation distinguishes cases; an integer where moves are written as numbers.
+On the rules track no message says or hints which moves are legal.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .extract import ANSWER_KEYS, SECOND_KEYS, Conflict, Extract, extract
+from .question import Answer, Choice, Track, Unreadable, UnreadableKind, check_asked, numbered
+
+if TYPE_CHECKING:
+    from engine.core import View
+
+QUOTED = 80  # characters of the model's own words in a message
+
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_WORD = re.compile(r"[^\W_]+")
+_SECOND_THOUGHTS = re.compile(
+    r"\b(?:wait|actually|instead|rather|but|however|correction|scratch that|reconsider\w*|on second thoughts?"
+    r"|oops|sorry|no|not|mistake|wrong|hmm+|ignore|withdraw|change my)\b"
+    r"|\bI(?:['’]ll| will| would)? (?:play|choose|pick|go|move|select|take)\b"
+    r"|\bmy (?:final |actual |real )?(?:answer|action|move|choice)\b",
+    re.I,
+)
+
+_EXPECTED: dict[Track, str] = {
+    "open": (
+        "Answer with one JSON object and nothing else, in the form asked for; "
+        'its field "action" is one number from the list of legal moves, as an integer.'
+    ),
+    "rules": (
+        "Answer with one JSON object and nothing else, in the form asked for; "
+        'its field "move" is one legal move in the notation of the rules, as a string.'
+    ),
+}
+
+
+def parse(reply: Answer, view: View, track: Track) -> Choice | Unreadable:
+    """The legal action that `reply` names, or why it names none. Never raises for what a model wrote.
+
+    Raises ValueError for an unknown track and for a view whose seat is not to move.
+    """
+    check_asked(view, track)
+    if reply.finish in ("refusal", "filtered"):
+        return _unreadable("refusal", "it was declined; this is a game, and a move is asked for", track)
+    text = reply.text
+    cut = reply.finish == "length"
+    if not text.strip():
+        if cut:
+            return _unreadable("truncated", "it was cut off before any text; answer more briefly", track)
+        return _unreadable("empty", "it was empty", track)
+    places = extract(text)
+    rationale = _rationale(places)
+    if (trouble := _trouble(places, cut, track)) is not None:
+        kind, why = trouble
+        return _unreadable(kind, why, track, rationale)
+    moves = _Moves(view, track)
+    reading = _agreed([moves.read(key, value) for place in places.found for key, value in place.values])
+    if reading.action is None:
+        return _unreadable(reading.kind, reading.why, track, rationale)
+    if places.tail and _unsettled(places.tail, reading.action, moves):
+        why = f"the text after the answer, {shown(places.tail)}, leaves open which move is meant"
+        return _unreadable("ambiguous", why, track, rationale)
+    return Choice(reading.action, rationale, _forecast(places))
+
+
+def shown(text: str) -> str:
+    """The model's own words as a message may quote them: short, on one line, with nothing invisible in it."""
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:QUOTED])
+    return f'"{plain}{"..." if len(text) > QUOTED else ""}"'
+
+
+class _Reading(NamedTuple):
+    """What one value means: an action, or why not."""
+
+    action: int | None
+    kind: UnreadableKind = "unparsable"
+    why: str = ""
+
+
+class _Moves:
+    """The legal moves by every name that an answer may use."""
+
+    def __init__(self, view: View, track: Track) -> None:
+        self.track = track
+        self.by_number = {number: action.id for number, action in numbered(view)} if track == "open" else {}
+        self.by_text = {action.text: action.id for action in view.legal}
+        self._played = [move.text for move in view.history]
+
+    def read(self, key: str, value: Any) -> _Reading:
+        """What a value under `key` means; under "move" it is notation, never a listed number."""
+        counts = self.track == "open" and not key.endswith("move")
+        if isinstance(value, Conflict):
+            return _Reading(None, "ambiguous", "it gives more than one answer")
+        if isinstance(value, str):
+            return self._text(value.strip(" \t\r\n"), counts)
+        if type(value) is int:  # a bool is no number here
+            return self._number(value) if counts else self._text(str(value), False)
+        return _Reading(
+            None, "unparsable", f"the value of {shown(key)} is {shown(_json(value))}, which is no move"
+        )
+
+    def others(self, action: int) -> set[str]:
+        """Every way to name a legal move other than `action`, in lower case."""
+        numbers = {str(number) for number, other in self.by_number.items() if other != action}
+        return numbers | {text.lower() for text, other in self.by_text.items() if other != action}
+
+    def _number(self, number: int) -> _Reading:
+        action = self.by_number.get(number)
+        if action is None:
+            return _Reading(None, "illegal", f"{shown(str(number))} is not the number of a listed legal move")
+        return _Reading(action)
+
+    def _text(self, text: str, counts: bool) -> _Reading:
+        if text not in self.by_text:
+            text = text.removesuffix(".")
+        named = self._named(text)
+        if not (counts and _NUMBER.fullmatch(text)):
+            return _Reading(named) if named is not None else self._unknown(text)
+        reading = self._number(int(text))
+        if named not in (None, reading.action):
+            return _Reading(
+                None, "ambiguous", f"{shown(text)} is the number of one move and the name of another"
+            )
+        return reading
+
+    def _named(self, text: str) -> int | None:
+        """By notation. Case is ignored only in a game whose notation, as far as seen, never mixes cases."""
+        if text in self.by_text or not text.isascii():
+            return self.by_text.get(text)
+        return self.by_text.get(self._fold(text))
+
+    @cached_property
+    def _fold(self) -> Callable[[str], str]:
+        known = "".join([*self.by_text, *self._played])
+        return next((fold for fold in (str.lower, str.upper) if fold(known) == known), str)
+
+    def _unknown(self, text: str) -> _Reading:
+        if self.track == "open" or not text.isascii() or not 0 < len(text.split()) <= 1 or len(text) > 16:
+            return _Reading(None, "unparsable", f"{shown(text)} could not be read as one move")
+        return _Reading(None, "illegal", f"{shown(text)} is not a legal move in this position")
+
+
+def _trouble(places: Extract, cut: bool, track: Track) -> tuple[UnreadableKind, str] | None:
+    """What is wrong with the reply before any value is looked at."""
+    key = "action" if track == "open" else "move"
+    last = places.found[-1] if places.found else None
+    if cut and not places.whole and (last is None or not last.fields or places.tail or places.broken):
+        return "truncated", "it was cut off before it was complete; answer more briefly"
+    if last is None:
+        if places.broken:
+            return "unparsable", "its JSON is not valid"
+        if places.blank:
+            return "empty", "there was nothing after the thinking"
+        return "unparsable", f'there is no JSON object with the field "{key}" in it'
+    if places.broken:
+        return "ambiguous", "beside the answer there is something like another answer that is not valid JSON"
+    if not any(place.committed for place in places.found):
+        return "ambiguous", "the JSON object stands in the middle of other text"
+    return None
+
+
+def _agreed(readings: Iterable[_Reading]) -> _Reading:
+    """The one thing that all readings say."""
+    distinct = list(dict.fromkeys(readings))
+    if len(distinct) == 1:
+        return distinct[0]
+    return _Reading(None, "ambiguous", "it gives more than one answer")
+
+
+def _unsettled(tail: str, action: int, moves: _Moves) -> bool:
+    """Whether what follows the answer may take it back: it says so, or names another legal move."""
+    if _SECOND_THOUGHTS.search(tail):
+        return True
+    return not moves.others(action).isdisjoint(_WORD.findall(tail.lower()))
+
+
+def _fields(places: Extract) -> dict[str, Any]:
+    """The last answer object."""
+    return next((place.fields for place in reversed(places.found) if place.fields), {})
+
+
+def _rationale(places: Extract) -> str:
+    """The texts that came with the last answer object; named where there are several."""
+    skip = {*ANSWER_KEYS, *SECOND_KEYS, "forecast"}
+    texts = {name: _plain(value) for name, value in _fields(places).items() if name not in skip}
+    text = "\n".join(f"{name}: {text}" if len(texts) > 1 else text for name, text in texts.items() if text)
+    return text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair fits in no file
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else _json(value)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=lambda _: "conflicting values")
+    except RecursionError:
+        return "a deeply nested value"
+
+
+def _forecast(places: Extract) -> float | None:
+    """The win probability that the answer gives, where it gives a valid one."""
+    value = _fields(places).get("forecast")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= 1 else None
+
+
+def _unreadable(kind: UnreadableKind, why: str, track: Track, rationale: str = "") -> Unreadable:
+    return Unreadable(kind, f"Your answer could not be used: {why}. {_EXPECTED[track]}", rationale)

@@ -1,0 +1,187 @@
+"""What a model is asked: `system`, `user` and the schema of the answer, from templates found by name.
+
+The system prompt holds what never changes in a duel (rules, drawing, form of the answer), so that a
+provider's prompt cache serves it from the second ply on; it is rendered once and is the same for both
+seats. The position comes last, in `user`. No template says what a good move is: the comparison is
+between models, not between a model and our advice.
+
+A style is one file in `styles/`. It sets `fields`, the texts that are asked for before the move, and may
+override any block of `base.j2`. A game may have a file in `games/` that sets any of `marks` (one per seat),
+`drawing` (how to read the board) and the macro `position(view)`; a game without one gets its board and facts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .question import Question, Track, check_asked, numbered
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+    from engine.core import View
+
+ANSWER_KEY: Mapping[Track, str] = {"open": "action", "rules": "move"}
+RESERVED = frozenset({"action", "move", "forecast"})
+ENUM_SIZES = (8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+def render(view: View, style: str = "default", track: Track = "open", notes: str = "") -> Question:
+    """The question for the seat that `view` belongs to.
+
+    `notes` is the player's own memory, shown verbatim after the position. Raises ValueError for an unknown
+    style or track (listing what exists) and for a view whose seat is not to move.
+    """
+    return _shipped().render(view, style, track, notes)
+
+
+def styles() -> list[str]:
+    """Names of the styles, sorted."""
+    return _shipped().styles()
+
+
+@cache
+def _shipped() -> Templates:
+    return Templates(Path(__file__).parent)
+
+
+class _Form(NamedTuple):
+    """The part of a question that stays the same over a duel."""
+
+    system: str
+    schema: Mapping[str, Any]
+    sha: str
+    template: Template
+    words: object  # the game's own template module, or nothing
+
+
+class Templates:
+    """A folder of templates: `base.j2`, `styles/`, `games/`. Make one to try prompts of your own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._env = _environment(folder)
+        self._form = lru_cache(maxsize=256)(self._compose)
+
+    def styles(self) -> list[str]:
+        """Names of the styles in this folder, sorted."""
+        return sorted(path.stem for path in (self.folder / "styles").glob("*.j2"))
+
+    def render(self, view: View, style: str = "default", track: Track = "open", notes: str = "") -> Question:
+        """As the function `render`, from this folder."""
+        check_asked(view, track)
+        variant = tuple(view.variant.items())
+        form = self._form(style, track, view.game, variant, view.rules, view.num_players, view.num_actions)
+        listed = numbered(view) if track == "open" else ()
+        choices = tuple((number, action.text) for number, action in listed)
+        user = form.template.render(
+            part="user",
+            track=track,
+            words=form.words,
+            view=view,
+            moves=_moves(view),
+            choices=choices,
+            own_numbers=all(str(number) == text for number, text in choices),
+            notes=notes,
+        )
+        return Question(form.system, user.rstrip(), form.schema, choices, form.sha)
+
+    def _compose(
+        self,
+        style: str,
+        track: Track,
+        game: str,
+        variant: tuple[tuple[str, int], ...],
+        rules: str,
+        num_players: int,
+        num_actions: int,
+    ) -> _Form:
+        if style not in (names := self.styles()):
+            raise ValueError(f"unknown style {style!r}; there are: {', '.join(names)}")
+        style_file, game_file = f"styles/{style}.j2", f"games/{game}.j2"
+        has_words = re.fullmatch(r"\w+", game) is not None and (self.folder / game_file).is_file()
+        words: object = self._env.get_template(game_file).module if has_words else {}
+        template = self._env.get_template(style_file)
+        system = template.make_module(
+            {
+                "part": "system",
+                "track": track,
+                "words": words,
+                "game": game,
+                "variant": variant,
+                "rules": rules,
+                "num_players": num_players,
+            }
+        )
+        schema = _schema(_fields(system, style), track, num_actions)
+        sha = self._sha([style_file, game_file] if has_words else [style_file], track)
+        return _Form(str(system).rstrip(), schema, sha, template, words)
+
+    def _sha(self, files: list[str], track: Track) -> str:
+        """Over the track and every source that took part, parents and imports included."""
+        from jinja2.meta import find_referenced_templates
+
+        digest = hashlib.sha256(track.encode())
+        for name in files:  # grows while it is walked
+            source = (self.folder / name).read_text("utf-8")
+            digest.update(f"\0{name}\0{source}".encode())
+            referenced = find_referenced_templates(self._env.parse(source))
+            files.extend(sorted(other for other in referenced if other and other not in files))
+        return digest.hexdigest()[:16]
+
+
+def _environment(folder: Path) -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(  # plain text for a model: nothing to escape
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+def _fields(system: object, style: str) -> dict[str, str]:
+    fields = getattr(system, "fields", None)
+    if not isinstance(fields, dict):
+        raise ValueError(
+            f"style {style!r} sets no fields; expected {{% set fields = {{name: description}} %}}"
+        )
+    if taken := RESERVED & fields.keys():
+        raise ValueError(f"style {style!r} names a field {min(taken)!r}, which the answer needs; rename it")
+    return fields
+
+
+def _schema(fields: Mapping[str, str], track: Track, num_actions: int) -> dict[str, Any]:
+    """Texts first, then the move. Only keywords that every provider enforces: no bounds, no lengths."""
+    answer: dict[str, Any] = {"type": "string", "description": "your move, in the notation of the rules"}
+    if track == "open":
+        answer = {"type": "integer", "description": "the number of your move in the list of legal moves"}
+        size = next(
+            (size for size in ENUM_SIZES if size > num_actions), None
+        )  # one to spare: columns count from 1
+        if size is not None:
+            answer["enum"] = list(range(size))
+    texts = {name: {"type": "string", "description": what} for name, what in fields.items()}
+    properties = {**texts, ANSWER_KEY[track]: answer}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _moves(view: View) -> str:
+    """The history in play order, seats named where the order alone does not tell them."""
+    if not view.history:
+        return "none"
+    if view.num_players == 2 and all(move.seat == ply % 2 for ply, move in enumerate(view.history)):
+        return " ".join([move.text for move in view.history])
+    return " ".join([f"P{move.seat + 1}:{move.text}" for move in view.history])

@@ -1,0 +1,198 @@
+"""Answers are read exactly or not at all: an adversarial corpus, and whatever hypothesis can think of."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prompts import Choice, Track, Unreadable, numbered, parse
+from tests.prompts.positions import Reply, bidding, cards, chess_like, view_of
+
+CORPUS = [json.loads(line) for line in (Path(__file__).parent / "replies.jsonl").read_text().splitlines()]
+VIEWS = [view_of("c4"), view_of("ttt"), chess_like(), bidding(), cards()]
+KINDS = {"empty", "truncated", "refusal", "unparsable", "ambiguous", "illegal"}
+
+
+def test_corpus_is_large_and_touches_everything() -> None:
+    assert len(CORPUS) >= 150
+    assert len({(row["at"], row["track"], row["text"], row.get("finish")) for row in CORPUS}) == len(CORPUS)
+    assert {row["expect"].get("kind") for row in CORPUS} - {None} == KINDS
+
+
+@pytest.mark.parametrize("row", CORPUS, ids=lambda row: row["why"])
+def test_corpus(row: dict[str, Any]) -> None:
+    view = view_of(row["at"])
+    read = parse(Reply(row["text"], row.get("finish", "stop")), view, row["track"])
+    if "kind" in row["expect"]:
+        assert isinstance(read, Unreadable), f"read as {read}"
+        assert read.kind == row["expect"]["kind"], read.message
+    else:
+        assert isinstance(read, Choice), f"expected {row['expect']}, got {read}"
+        assert {action.id: action.text for action in view.legal}[read.action] == row["expect"]["move"]
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in CORPUS if "move" in row["expect"]], ids=lambda row: row["why"]
+)
+def test_a_second_answer_is_never_preferred(row: dict[str, Any]) -> None:
+    view = view_of(row["at"])
+    other = next(action for action in view.legal if action.text != row["expect"]["move"])
+    number = {action.id: number for number, action in numbered(view)}[other.id]
+    second = json.dumps({"action": number} if row["track"] == "open" else {"move": other.text})
+    finish = row.get("finish", "stop")
+    assert isinstance(parse(Reply(f"{row['text']}\n{second}", finish), view, row["track"]), Unreadable)
+    before = parse(Reply(f"{second}\n{row['text']}", finish), view, row["track"])
+    thinking = re.search("think|channel", row["text"], re.IGNORECASE)  # where it may have ended up
+    assert isinstance(before, Unreadable) or (thinking and before.action != other.id)
+
+
+@pytest.mark.parametrize("row", CORPUS, ids=lambda row: row["why"])
+def test_messages_are_short_clean_and_tell_no_legal_move(row: dict[str, Any]) -> None:
+    view = view_of(row["at"])
+    read = parse(Reply(row["text"], row.get("finish", "stop")), view, row["track"])
+    if isinstance(read, Unreadable):
+        assert read.message.isprintable() and len(read.message) < 450
+        said_by_us = read.message.replace(shown_part(read.message), "")
+        words = set(re.findall(r"[\w+-]+", said_by_us))
+        assert row["track"] == "open" or words.isdisjoint(action.text for action in view.legal)
+
+
+def shown_part(message: str) -> str:
+    """What a message quotes of the model's own words."""
+    why = message.partition("Answer with one JSON")[0]
+    return why[why.find('"') : why.rfind('"') + 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "track", "says"),
+    [
+        ('{"action": 4}', "open", '"4" is not the number of a listed legal move'),
+        ('{"move": "4"}', "rules", '"4" is not a legal move in this position'),
+        ('{"action": [1, 2]}', "open", 'the value of "action" is "[1, 2]", which is no move'),
+        ('{"action": 1}\n{"action": 2}', "open", "it gives more than one answer"),
+        ("I play 3", "open", 'no JSON object with the field "action"'),
+        ("I play 3", "rules", 'no JSON object with the field "move"'),
+        ('{"action": 3,}', "open", "its JSON is not valid"),
+        ('{"action": "a\\u0007\\u202e\\nb"}', "open", r'"a\x07\u202e\nb" could not be read as one move'),
+        ('{"action": "' + "z" * 500 + '"}', "open", "z" * 80 + '..."'),
+    ],
+)
+def test_message_says_what_was_got_and_what_is_expected(text: str, track: str, says: str) -> None:
+    read = parse(Reply(text), view_of("c4"), track)  # type: ignore[arg-type]
+    assert isinstance(read, Unreadable)
+    assert says in read.message
+    assert read.message.startswith("Your answer could not be used: ")
+    assert f'its field "{"action" if track == "open" else "move"}" is one' in read.message
+
+
+def test_rationale_is_kept_with_and_without_a_move() -> None:
+    view = view_of("ttt")
+    assert parse(Reply('{"rationale": "why", "action": 8}'), view, "open") == Choice(8, "why")
+    illegal = parse(Reply('{"rationale": "why", "action": 4}'), view, "open")
+    assert isinstance(illegal, Unreadable) and (illegal.kind, illegal.rationale) == ("illegal", "why")
+    several = '{"candidates": ["b1", "c2"], "threats": "none", "action": 8, "forecast": 0.5}'
+    assert parse(Reply(several), view, "open") == Choice(8, 'candidates: ["b1", "c2"]\nthreats: none', 0.5)
+    half = parse(Reply('{"rationale": "\\ud800!", "action": 8}'), view, "open")
+    assert half.rationale.encode() == b"\\ud800!"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        *(("0", 0.0), ("1", 1.0), ("0.25", 0.25), ("1.0", 1.0), ("1.5", None), ("-0.1", None), ("NaN", None)),
+        *(("true", None), ('"0.5"', None), ("null", None), ("1e999", None), ("[0.5]", None)),
+    ],
+)
+def test_forecast_is_a_probability_or_nothing(given: str, read: float | None) -> None:
+    choice = parse(Reply(f'{{"action": 8, "forecast": {given}}}'), view_of("ttt"), "open")
+    assert choice == Choice(8, "", read)
+
+
+def test_asking_wrongly_is_our_own_error() -> None:
+    with pytest.raises(ValueError, match="unknown track 'closed'"):
+        parse(Reply("{}"), view_of("ttt"), "closed")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="ask only the seat that is to move"):
+        parse(Reply("{}"), view_of("ttt")._replace(legal=()), "open")
+
+
+SIZE = 30_000
+HOSTILE = {
+    "braces": "{" * SIZE,
+    "open objects": '{"a":' * SIZE,
+    "open lists": "[" * SIZE,
+    "open lists of objects": "[{" * SIZE,
+    "deep value": '{"action": ' + "[" * SIZE + "]" * SIZE + "}",
+    "deep but legible": '{"rationale": ' + '{"a":' * 900 + "1" + "}" * 900 + ', "action": 3}',
+    "open string": '{"action": "' + "x" * SIZE,
+    "open thinking": "<think>" * SIZE,
+    "empty thinking": "<think></think>" * SIZE,
+    "answers": '{"action": 3}\n' * SIZE,
+    "answers on one line": '{"action": 3} ' * SIZE,
+    "lines": "Action: 3\n" * SIZE,
+    "unreadable lines": "Action: zz9\n" * SIZE,
+    "blanks": ("{" + " " * 300) * 300,
+    "stars": "*" * SIZE + "Action: 3",
+    "quotes": '" ' * SIZE,
+    "digits": '{"action": ' + "9" * SIZE + "}",
+    "keys": "{" + ",".join(f'"action": {n}' for n in range(SIZE)) + "}",
+    "fences": "```think " * SIZE,
+    "tail": '{"action": 3}\n' + "I my " * SIZE,
+    "surrogates": "\ud800" * SIZE,
+    "zeros": "\0" * SIZE,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_replies_are_survived(text: str) -> None:
+    for view, track in ((view_of("c4"), "open"), (chess_like(), "rules")):
+        read = parse(Reply(text), view, track)  # type: ignore[arg-type]
+        assert isinstance(read, Unreadable) or (track, read.action) == ("open", 2)
+
+
+# What hypothesis builds replies from: everything that means something to the parser, and noise.
+PIECES = st.sampled_from(
+    [
+        *('{"action": 3}', '{"move": "c3"}', '{"action": ', '"rationale": "x"', "Action: 3", "Move: c3"),
+        *("3", "8", "c3", "a3", "true", "null", "1e9", "I play", "not ", "Final answer: "),
+        *('"', "}", "{", "[", "]", ",", ":", "\\", "\n", " ", "```", "```json\n", "**", "- ", "-"),
+        *("<think>", "</think>", "\ud800", "\u202e", "\0", "é", "\u2028"),
+    ]
+)
+REPLIES = st.one_of(st.lists(PIECES, max_size=14).map("".join), st.text(max_size=60))
+
+
+@given(REPLIES, st.sampled_from(["stop", "length", "other"]), st.sampled_from(["open", "rules"]))
+@settings(max_examples=600, deadline=None)
+def test_any_reply_is_a_move_that_it_names_or_a_reason(text: str, finish: str, track: str) -> None:
+    for view in VIEWS:
+        read = parse(Reply(text, finish), view, track)  # type: ignore[arg-type]
+        if isinstance(read, Choice):
+            legal = {action.id: action.text for action in view.legal}
+            numbers = {action.id: str(number) for number, action in numbered(view)}
+            names = {legal[read.action].lower()} | ({numbers[read.action]} if track == "open" else set())
+            assert any(name in text.lower() for name in names)
+        else:
+            assert read.kind in KINDS and read.message
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_proper_answer_is_always_read(data: st.DataObject) -> None:
+    view = data.draw(st.sampled_from(VIEWS))
+    action = data.draw(st.sampled_from(view.legal))
+    track: Track = data.draw(st.sampled_from(["open", "rules"]))
+    number = {other.id: number for number, other in numbered(view)}[action.id]
+    answer: dict[str, Any] = {"rationale": data.draw(st.text())}
+    answer |= {"action": number} if track == "open" else {"move": action.text}
+    indent = data.draw(st.sampled_from([None, 2]))
+    text = json.dumps(answer, ensure_ascii=data.draw(st.booleans()), indent=indent)
+    before = data.draw(st.sampled_from(["", "Thinking about a3 and 3."]))
+    for said in (text, f"{before}\n```json\n{text}\n```"):
+        read = parse(Reply(said), view, track)
+        assert isinstance(read, Choice) and read.action == action.id
