@@ -1,0 +1,91 @@
+"""One file per service: text in; text, reasoning and usage out. Knows no games.
+
+A provider is a module with `create(**options) -> Provider`, found by its name: here, or in the entry
+point group `duelist.providers`. Importing this package, or any one provider, imports no SDK.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import Any, NamedTuple, cast
+
+from providers.base import Provider
+from providers.wire import public
+
+GROUP = "duelist.providers"
+_FILES = {"sim": "simulated"}  # where the word of a spec is not the name of the file
+_NOT_SERVICES = frozenset({"base", "wire", "retry", "prices", "stand_in"})
+
+
+class KeyStatus(NamedTuple):
+    """What stands between us and a service; never the key itself."""
+
+    provider: str
+    key_variables: tuple[str, ...]
+    key_set: bool
+    key_needed: bool
+    base_url: str
+    sdk: str
+    sdk_found: bool
+
+
+def names() -> list[str]:
+    """Every provider that `create` knows, sorted."""
+    words = {file: word for word, file in _FILES.items()}
+    found = {m.name for m in pkgutil.iter_modules(__path__)} - _NOT_SERVICES
+    return sorted({words.get(name, name) for name in found} | {e.name for e in entry_points(group=GROUP)})
+
+
+def create(name: str, **options: str) -> Provider:
+    """The provider `name`; it opens nothing until its first call.
+
+    Raises ValueError for an unknown name or option, ImportError with the pip command for a missing SDK.
+    """
+    module = _module(name)
+    service = getattr(module, "SERVICE", None)
+    if service is not None and not _found(service.sdk):
+        raise ImportError(f"{name} needs the package {service.sdk}; try: pip install '{service.install}'")
+    return cast(Provider, module.create(**options))
+
+
+def require_key(name: str, base_url: str = "") -> None:
+    """Raises Final("auth"), naming the variable to set, where a call would be refused for want of a key."""
+    service = getattr(_module(name), "SERVICE", None)
+    if service is not None:
+        service.endpoint(base_url)
+
+
+def key_status() -> list[KeyStatus]:
+    """For each service that is reached over the network: is its key set, where is it, is its SDK here."""
+    return [_status(name) for name in names() if hasattr(_module(name), "SERVICE")]
+
+
+def _module(name: str) -> Any:
+    for entry in entry_points(group=GROUP, name=name):
+        return entry.load()
+    if name not in names():
+        raise ValueError(f"unknown provider {name!r}; there are: {', '.join(names())}")
+    return importlib.import_module(f"providers.{_FILES.get(name, name)}")
+
+
+def _status(name: str) -> KeyStatus:
+    service = _module(name).SERVICE
+    return KeyStatus(
+        provider=name,
+        key_variables=service.key_variables,
+        key_set=bool(service.key()),
+        key_needed=service.key_needed,
+        base_url=public(service.base_url()),
+        sdk=service.sdk,
+        sdk_found=_found(service.sdk),
+    )
+
+
+def _found(sdk: str) -> bool:
+    try:
+        return find_spec(sdk) is not None
+    except ModuleNotFoundError:  # the package that would hold it is missing
+        return False

@@ -1,0 +1,177 @@
+"""What crosses the border to a model: one request, one reply, one usage, one error tree.
+
+A provider makes exactly one HTTP attempt per `complete`; retrying is `retry.py`, asking again for a
+legal move is the player's. A provider knows no games.
+
+    ProviderError
+    ├── Retryable(kind, retry_after_s, possibly_billed)   try the same request again
+    └── Final(kind)                                       it will not get better by itself
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+Mode = Literal["json", "decision", "text"]
+Finish = Literal["stop", "length", "refusal", "filtered", "other"]
+ReasoningKind = Literal["raw", "summary", "none"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+FinalKind = Literal["auth", "quota", "unknown_model", "bad_request", "too_long"]
+RetryKind = Literal["rate_limit", "overloaded", "server", "connection", "timeout", "protocol"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to one model. `schema` is a JSON Schema object that the provider enforces if it can."""
+
+    model: str
+    system: str
+    messages: tuple[Message, ...]
+    schema: Mapping[str, Any] | None = None
+    choices: tuple[tuple[int, str], ...] | None = None  # (number, notation) of the legal moves, where shown
+    mode: Mode = "json"
+    effort: Effort | None = None
+    max_output_tokens: int = 4096
+    temperature: float | None = None
+    seed: int | None = None
+    cache_key: str | None = None
+    timeout_s: float = 120.0
+    tier: str = "standard"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens, one meaning for all vendors. `reasoning` is a part of `output`; nothing else overlaps."""
+
+    input_fresh: int = 0
+    cache_read: int = 0
+    cache_write_short: int = 0
+    cache_write_long: int = 0
+    output: int = 0
+    reasoning: int = 0
+    tier: str = "standard"
+
+    @property
+    def input(self) -> int:
+        """All prompt tokens, cached or not."""
+        return self.input_fresh + self.cache_read + self.cache_write_short + self.cache_write_long
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back. `raw_request` and `raw_response` are the exact JSON bodies, without any header."""
+
+    text: str
+    usage: Usage
+    finish: Finish = "stop"
+    finish_detail: str = ""  # the vendor's own word, and a refusal's category
+    reasoning: str = ""
+    reasoning_kind: ReasoningKind = "none"
+    probabilities: Mapping[int, float] | None = None
+    model: str = ""  # as the service reported it
+    request_id: str = ""
+    raw_request: str = ""
+    raw_response: str = ""
+    latency_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model at a provider can be asked for; unknown models get the provider's best guess."""
+
+    json_schema: bool = True
+    temperature: bool = True
+    seed: bool = False
+    effort: bool = True
+    reasoning: ReasoningKind = "none"
+    decision: bool = False
+
+
+_secrets: set[str] = set()
+
+
+def keep_secret(value: str) -> None:
+    """Never let `value` (a key, a password) out again: `redact` takes it out of every text."""
+    if len(value) >= 6:  # a shorter one would blank out innocent text
+        _secrets.add(value)
+
+
+def redact(text: str) -> str:
+    """`text` without any kept secret. Services echo keys in error messages; records are for sharing."""
+    for secret in _secrets:
+        if secret in text:
+            text = text.replace(secret, "[redacted]")
+    return text
+
+
+class ProviderError(Exception):
+    """Something between us and the model went wrong. `status` is the HTTP status, if there was one.
+
+    Every text it carries is redacted here, so no path to an error can leak a key.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        status: int | None = None,
+        request_id: str = "",
+        raw_request: str = "",
+        raw_response: str = "",
+    ) -> None:
+        message = redact(message)
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.status = status
+        self.request_id = request_id
+        self.raw_request = redact(raw_request)
+        self.raw_response = redact(raw_response)
+
+
+class Retryable(ProviderError):
+    """Nobody's fault and worth another attempt. `possibly_billed`: the prompt may have been charged."""
+
+    def __init__(
+        self,
+        kind: RetryKind,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        possibly_billed: bool = False,
+        **more: Any,
+    ) -> None:
+        super().__init__(kind, message, **more)
+        self.retry_after_s = retry_after_s
+        self.possibly_billed = possibly_billed
+
+
+class Final(ProviderError):
+    """The same request will fail again: wrong key, no money, unknown model, malformed or too long request."""
+
+    def __init__(self, kind: FinalKind, message: str, **more: Any) -> None:
+        super().__init__(kind, message, **more)
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """One service. Made lazily, one per process and key; shared by all matches."""
+
+    name: str
+
+    def capabilities(self, model: str) -> Capabilities: ...
+
+    async def complete(self, request: Request) -> Reply:
+        """Exactly one HTTP attempt. Raises Retryable or Final; cancellation passes through."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,105 @@
+"""The one retry policy of transport: tenacity around one HTTP attempt.
+
+SDK retries are off, so an attempt here is a request on the wire, and every one of them is reported: a failed
+attempt may have been billed. Asking again for a legal move is the player's business, not this file's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+
+from providers.base import Provider, ProviderError, Reply, Request, Retryable
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """At most `attempts` requests within `total_s` seconds.
+
+    The wait before attempt n + 1 is drawn from 0 to `first_s` * 2**(n - 1), at most `longest_s`, and is never
+    shorter than the service's Retry-After. A wait that would end after `total_s` is not begun.
+    """
+
+    attempts: int = 5
+    total_s: float = 300.0
+    first_s: float = 1.0
+    longest_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request on the wire, for the ledger: a reply or an error, never both. `number` counts from 1."""
+
+    number: int
+    started_unix: float
+    latency_s: float
+    reply: Reply | None
+    error: ProviderError | None
+
+
+DEFAULT = RetryPolicy()
+_JITTER = random.Random()  # how long is waited changes no result
+
+
+async def complete(
+    provider: Provider,
+    request: Request,
+    *,
+    policy: RetryPolicy = DEFAULT,
+    on_start: Callable[[int, float], None] = lambda number, started_unix: None,
+    on_attempt: Callable[[Attempt], None] = lambda _: None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    rng: random.Random | None = None,
+) -> Reply:
+    """`provider.complete(request)`, retried. Raises Final at once, the last Retryable when it gives up.
+
+    `on_start` is told before an attempt leaves, so that one that a crash cuts short is known; `on_attempt`
+    is told after it.
+    """
+    draw = rng or _JITTER
+    number = 0
+
+    async def attempt() -> Reply:
+        nonlocal number
+        number += 1
+        on_start(number, time.time())
+        return await _attempt(provider, request, number, on_attempt)
+
+    def wait(state: RetryCallState) -> float:
+        longest = min(policy.longest_s, policy.first_s * 2 ** (state.attempt_number - 1))
+        jitter = draw.uniform(0, longest)
+        asked = _asked(state)
+        return jitter if asked is None else max(jitter, asked)
+
+    def stop(state: RetryCallState) -> bool:
+        spent = state.seconds_since_start or 0.0
+        return state.attempt_number >= policy.attempts or spent + state.upcoming_sleep > policy.total_s
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(Retryable), wait=wait, stop=stop, sleep=sleep, reraise=True
+    )
+    return await retrying(attempt)
+
+
+async def _attempt(
+    provider: Provider, request: Request, number: int, on_attempt: Callable[[Attempt], None]
+) -> Reply:
+    started_unix, started = time.time(), time.perf_counter()
+    try:
+        reply = await provider.complete(request)
+    except ProviderError as error:
+        on_attempt(Attempt(number, started_unix, time.perf_counter() - started, None, error))
+        raise
+    on_attempt(Attempt(number, started_unix, reply.latency_s, reply, None))
+    return reply
+
+
+def _asked(state: RetryCallState) -> float | None:
+    """The Retry-After of the attempt that has just failed."""
+    error = state.outcome.exception() if state.outcome else None
+    return error.retry_after_s if isinstance(error, Retryable) else None

@@ -1,0 +1,434 @@
+"""A stand-in for a language model that everyone can run: `sim:greedy?latency=0.2&illegal=0.1`.
+
+It sees what a model sees, text, and answers as a model does, in words and JSON: it reads the moves so far
+out of the prompt, rebuilds the position, asks a bot of the chosen strength and writes the bot's move into
+the form that the schema asks for. Where it cannot rebuild the position (an unknown game, hidden cards) it
+picks one of the moves that the prompt lists; where nothing is readable it says so and names no move.
+How slowly, how wordily, how wrongly and how unreliably it does so is its `Behaviour`.
+
+An answer is a function of the seeds and of the request's content, so a duel gives the same answers in any
+order, at any concurrency and after a restart. Only transport faults also look at how often the very same
+request was seen, so that another attempt can succeed. It never pretends: its words, its thinking and the
+model that it reports all say "simulated".
+
+Left out: sampling (a temperature is refused), the decision mode, and memory of earlier requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import exp, isfinite
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from urllib.parse import parse_qsl
+
+from providers import wire
+from providers.base import Capabilities, Final, Reply, Request, Retryable, Usage
+
+if TYPE_CHECKING:
+    from engine import Game
+
+# How an answer can be wrong, and how it can fail to arrive: each is a rate between 0 and 1.
+WRONG = ("illegal", "malformed", "truncated", "refused", "prose", "ambiguous", "empty")
+FAULTS = ("429", "529", "500", "cut", "hang")
+
+CHARS_PER_TOKEN = 3  # board text measures 3.2 characters per token with a public tokenizer
+
+_EFFORT = {"none": 0.0, "minimal": 0.25, "low": 0.5, "medium": 1.0, "high": 2.0, "xhigh": 3.0, "max": 4.0}
+_FILLER = "these words only take the room that the thoughts of a model would take, "
+_NORMAL = NormalDist()
+
+_GAME = re.compile(r"^Game: *(\S+)[ \t]*$", re.MULTILINE)
+_VARIANT = re.compile(r"^Variant: *(.+)$", re.MULTILINE)
+_MOVES = re.compile(r"^Moves so far: *(.*)$", re.MULTILINE)
+# Numbers at the end of the heading's own line, or a line for each: its number and notation, or one for both.
+_LEGAL = re.compile(r"^Legal moves.*?((?: \d+)*) *$\n?((?:\d+(?:: .+)?(?:\n|\Z))*)", re.MULTILINE)
+_LEGAL_LINE = re.compile(r"^(\d+)(?:: (.+))?$", re.MULTILINE)
+_SEAT = re.compile(r"^P\d+:")  # names the mover where the order of the moves does not tell
+
+Rates = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How the stand-in plays and misbehaves. Made by `of` (options by name) or `parse` (a spec's tail).
+
+    latency      mean seconds to an answer
+    spread       sigma of the latency's lognormal distribution; 0 makes it constant
+    tokens       mean thinking tokens at medium effort, evenly between half and one and a half times that
+    words        words of rationale beyond the sentence that names the move
+    price        dollars per million tokens, in and out
+    cache        count the system prompt as read from a cache once a game is under way
+    retry_after  seconds to wait that a 429 or 529 asks for
+    wrong        rates of wrong answers (`WRONG`), one draw per request: together at most 1
+    faults       rates of answers that do not arrive (`FAULTS`), one draw per attempt: together at most 1
+    """
+
+    bot: str = "random"
+    seed: int = 0
+    latency: float = 0.0
+    spread: float = 0.0
+    tokens: int = 40
+    words: int = 0
+    price: tuple[float, float] = (0.0, 0.0)
+    cache: bool = True
+    retry_after: float = 1.0
+    wrong: Rates = ()
+    faults: Rates = ()
+
+    @classmethod
+    def of(cls, bot: str = "random", /, **options: str | float) -> Self:
+        """From options by name. `fail` is shared evenly by 429, 529, 500 and cut; a hang has to be asked for.
+
+        Raises ValueError on an unknown option (all are listed), a value out of range, or rates that exceed 1.
+        """
+        if unknown := sorted(set(options) - set(OPTIONS)):
+            raise ValueError(f"sim:{bot} has no option {', '.join(unknown)}; it has {', '.join(OPTIONS)}")
+        text = {name: str(value) for name, value in options.items()}
+        fields = {name: read(name, text[name]) for name, read in _SETTINGS.items() if name in text}
+        rates = {name: _amount(name, text.get(name, "0")) for name in (*WRONG, *FAULTS, "fail")}
+        wrong = {name: rates[name] for name in WRONG}
+        faults = {name: rates[name] + (rates["fail"] / 4 if name != "hang" else 0.0) for name in FAULTS}
+        return cls(bot=bot, wrong=_rates(wrong), faults=_rates(faults), **fields)
+
+    @classmethod
+    def parse(cls, spec: str) -> Self:
+        """From a player spec's tail: `greedy`, `mcts:200?latency=0.2&price=3,15&seed=7`."""
+        bot, _, query = spec.partition("?")
+        options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        return cls.of(bot or "random", **dict(options))
+
+
+def _whole(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{name}={text}: expected a whole number, 0 or more")
+    return int(text)
+
+
+def _amount(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not (isfinite(value) and value >= 0):
+        raise ValueError(f"{name}={text}: expected a number, 0 or more")
+    return value
+
+
+def _price(name: str, text: str) -> tuple[float, float]:
+    into, comma, out = text.partition(",")
+    if not comma:
+        raise ValueError(f"{name}={text}: expected dollars per million tokens in and out, such as price=3,15")
+    return _amount(name, into), _amount(name, out)
+
+
+_SETTINGS: Mapping[str, Callable[[str, str], Any]] = {
+    "seed": _whole,
+    "latency": _amount,
+    "spread": _amount,
+    "tokens": _whole,
+    "words": _whole,
+    "price": _price,
+    "cache": lambda name, text: _whole(name, text) != 0,
+    "retry_after": _amount,
+}
+OPTIONS = (*_SETTINGS, *WRONG, *FAULTS, "fail")
+
+
+def _rates(rates: Mapping[str, float]) -> Rates:
+    if sum(rates.values()) > 1 + 1e-9:
+        raise ValueError(f"rates {', '.join(n for n, r in rates.items() if r)} add up to more than 1")
+    return tuple((name, rate) for name, rate in rates.items() if rate)
+
+
+class Ask(NamedTuple):
+    """What the stand-in reads out of a prompt. `game` is None where the position cannot be rebuilt."""
+
+    game: Game | None
+    listed: tuple[tuple[int, str], ...]  # (number to answer, notation) of each listed legal move
+    under_way: bool  # a move has been played
+
+
+class Pick(NamedTuple):
+    """A move as it is written into an answer: a number on the open track, a notation on the rules track."""
+
+    number: int
+    text: str
+
+
+class StandIn:
+    """The model itself: no I/O, no clock. `answer` is a function of its argument; `fault` counts attempts."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        """Raises ValueError if the engine has no bot of that name."""
+        import engine
+
+        self._bot = engine.new_bot(behaviour.bot)
+        self.behaviour = behaviour
+        self.model = f"simulated/{behaviour.bot}"
+        self._seen: dict[bytes, int] = {}  # only filled where faults have rates; 16 bytes and a count each
+
+    def digest(self, request: Request) -> bytes:
+        """48 bytes that stand for the request's content; every draw is cut from them."""
+        head = f"{self.behaviour.seed}\0{request.seed}\0{request.max_output_tokens}\0{request.system}"
+        parts = (f"\0{message.role}\0{message.content}" for message in request.messages)
+        return blake2b((head + "".join(parts)).encode("utf-8", "surrogatepass"), digest_size=48).digest()
+
+    def fault(self, request: Request) -> str:
+        """Which of `FAULTS` befalls this attempt, "" for none. Drawn from content and attempt."""
+        if not self.behaviour.faults:
+            return ""
+        key = self.digest(request)[:16]
+        attempt = self._seen[key] = self._seen.get(key, 0) + 1
+        draw = blake2b(key + b"%d" % attempt, digest_size=8).digest()
+        return _choose(self.behaviour.faults, _unit(draw, 0))
+
+    def answer(self, request: Request, wrong: str | None = None) -> Reply:
+        """The reply, with the latency it should take. `wrong` (of `WRONG`, or "") overrides the draw."""
+        digest = self.digest(request)
+        if wrong is None:
+            wrong = _choose(self.behaviour.wrong, _unit(digest, 0))
+        ask = read(request)
+        thinking = self._thinking_tokens(request, _unit(digest, 1))
+        text, finish, detail = self._write(request, ask, wrong, int.from_bytes(digest[24:31]))
+        room = request.max_output_tokens - thinking
+        if finish == "stop" and _tokens(text) > room:
+            text, finish = text[: max(room, 0) * CHARS_PER_TOKEN], "length"
+        thinking = min(thinking, request.max_output_tokens)
+        cached = _tokens(request.system) if self.behaviour.cache and ask.under_way else 0
+        prompt = prompt_tokens(request)
+        return Reply(
+            text=text,
+            usage=Usage(prompt - cached, cached, output=thinking + _tokens(text), reasoning=thinking),
+            finish=finish,  # type: ignore[arg-type]
+            finish_detail=detail,
+            reasoning=self._thoughts(thinking),
+            reasoning_kind="raw" if thinking else "none",
+            model=self.model,
+            request_id=f"sim_{digest[:10].hex()}",
+            latency_s=self._latency(_unit(digest, 2)),
+        )
+
+    def _latency(self, draw: float) -> float:
+        mean, sigma = self.behaviour.latency, self.behaviour.spread
+        if not mean or not sigma:
+            return mean
+        return mean * exp(sigma * _NORMAL.inv_cdf(max(draw, 1e-12)) - sigma * sigma / 2)
+
+    def _thinking_tokens(self, request: Request, draw: float) -> int:
+        return int(self.behaviour.tokens * (0.5 + draw) * _EFFORT[request.effort or "medium"])
+
+    def _thoughts(self, tokens: int) -> str:
+        if not tokens:
+            return ""
+        room = tokens * CHARS_PER_TOKEN
+        head = f"Simulated thinking by {self.behaviour.bot}: "
+        return (head + _FILLER * (room // len(_FILLER) + 1))[:room]
+
+    def _write(self, request: Request, ask: Ask, wrong: str, seed: int) -> tuple[str, str, str]:
+        """Text, finish and finish detail of an answer that is `wrong` in that way."""
+        name = self.behaviour.bot
+        if wrong == "refused":
+            return f"Simulated refusal by {name}: I will not answer this.", "refusal", "simulated"
+        if wrong == "empty":
+            return "", "stop", ""
+        picks = [self._illegal(request, ask, seed)] if wrong == "illegal" else self._legal(ask, seed)
+        if not picks:
+            return f"Simulated answer by {name}: I can read no position here, so I name no move.", "stop", ""
+        if wrong == "prose":
+            text = f"Simulated answer by {name}: I would play {picks[0].text}, and I leave it at these words."
+            return text, "stop", ""
+        text = self._form(request, picks[0])
+        if wrong == "malformed":
+            text = re.sub(r'("(?:action|move)": )("[^"]*"|-?\d+)', r"\1", text)
+        if wrong == "ambiguous":
+            other = picks[1] if len(picks) > 1 else self._illegal(request, ask, seed)
+            text += "\n" + self._form(request, other)
+        if wrong == "truncated":
+            return text[: len(text) // 2], "length", ""
+        return text, "stop", ""
+
+    def _legal(self, ask: Ask, seed: int) -> list[Pick]:
+        """The move to play and, where there is one, another legal move; empty where no move is known."""
+        if ask.game is None:
+            turn = seed % len(ask.listed) if ask.listed else 0
+            return [Pick(*move) for move in (*ask.listed[turn:], *ask.listed[:turn])[:2]]
+        import engine
+
+        action = self._bot.choose(ask.game, engine.Rng(seed))
+        others = (other for other in ask.game.legal_actions() if other != action)
+        return [_pick(ask, action), *(_pick(ask, other) for other in list(others)[:1])]
+
+    def _illegal(self, request: Request, ask: Ask, seed: int) -> Pick:
+        """A well-formed answer that is no legal move; if there is one, of the schema's or the game's own."""
+        if ask.listed:
+            taken = {number for number, _ in ask.listed}
+            spec = (request.schema or {}).get("properties", {}).get("action", {})
+            numbers = [n for n in spec.get("enum", ()) if n not in taken] or [max(taken) + 1]
+            number = numbers[seed % len(numbers)]
+            return Pick(number, str(number))
+        if ask.game is None:
+            return Pick(999, "999")
+        legal = set(ask.game.legal_actions())
+        actions = [action for action in range(ask.game.num_actions()) if action not in legal]
+        if not actions:
+            return Pick(ask.game.num_actions(), str(ask.game.num_actions() + 1))
+        return _pick(ask, actions[seed % len(actions)])
+
+    def _form(self, request: Request, pick: Pick) -> str:
+        """The JSON object that the schema asks for, in its order; without a schema, rationale and move."""
+        sentence = f"Simulated answer by {self.behaviour.bot}: I play {pick.text}."
+        if self.behaviour.words:
+            filler = _FILLER.split()
+            sentence += " " + " ".join(filler[i % len(filler)] for i in range(self.behaviour.words))
+        properties = (request.schema or {}).get("properties") or {"rationale": {"type": "string"}, "move": {}}
+        return json.dumps({name: _value(name, spec, pick, sentence) for name, spec in properties.items()})
+
+
+def read(request: Request) -> Ask:
+    """What a request says about a position; the latest message that says it counts."""
+    users = [message.content for message in reversed(request.messages) if message.role == "user"]
+    moves = next((found[1].strip() for text in users if (found := _MOVES.search(text))), None)
+    legal = next((found for text in users if (found := _LEGAL.search(text))), None)
+    lines = _LEGAL_LINE.findall("\n".join([*legal[1].split(), legal[2]])) if legal else ()
+    listed = tuple((int(number), text or number) for number, text in lines)
+    played = [] if moves in (None, "", "none") else str(moves).split()
+    game = None if moves is None else _position(request.system, played)
+    return Ask(game, listed, bool(played))
+
+
+def _position(system: str, played: list[str]) -> Game | None:
+    """The game after these moves; None if it is unknown, over, hides something, or a move does not fit."""
+    import engine
+
+    name = _GAME.search(system)
+    if name is None:
+        return None
+    try:
+        game = engine.new(name[1], 0, **dict(_variant(system)))
+        if game.hidden_information():
+            return None
+        for text in played:
+            game.apply(game.parse_action(_SEAT.sub("", text)))
+    except (ValueError, LookupError, TypeError):
+        return None
+    return None if game.is_terminal() else game
+
+
+def _variant(system: str) -> Iterator[tuple[str, int]]:
+    line = _VARIANT.search(system)
+    for pair in line[1].split(",") if line else ():
+        key, _, value = pair.partition("=")
+        yield key.strip(), int(value)
+
+
+def _pick(ask: Ask, action: int) -> Pick:
+    """The listed number of an action, found by its notation; its id where it is not listed."""
+    assert ask.game is not None
+    text = ask.game.action_text(action)
+    return Pick(next((number for number, notation in ask.listed if notation == text), action), text)
+
+
+def _value(name: str, spec: Mapping[str, Any], pick: Pick, sentence: str) -> object:
+    """What stands in one field of an answer: the move, the rationale, or anything of the right type."""
+    if name == "action":
+        return pick.number
+    if name == "move":
+        return pick.text
+    kinds = spec.get("type", "string")
+    kind = kinds if isinstance(kinds, str) else kinds[0]
+    if "enum" in spec:
+        return spec["enum"][0]
+    if kind == "string":
+        return sentence if name == "rationale" else f"Simulated {name}."
+    return {"number": 0.5, "integer": 0, "boolean": False, "array": [], "object": {}}.get(kind)
+
+
+def _choose(rates: Rates, draw: float) -> str:
+    """The name on whose stretch of the unit interval a draw falls; "" beyond the last."""
+    for name, rate in rates:
+        if draw < rate:
+            return name
+        draw -= rate
+    return ""
+
+
+def _unit(digest: bytes, index: int) -> float:
+    """The index-th draw of a digest, in [0, 1)."""
+    return int.from_bytes(digest[8 * index : 8 * index + 7]) / (1 << 56)
+
+
+def prompt_tokens(request: Request) -> int:
+    """Tokens of the prompt by the rule of thumb, cached or not."""
+    return _tokens(request.system) + sum(_tokens(message.content) for message in request.messages)
+
+
+def _tokens(text: str) -> int:
+    return -(-len(text) // CHARS_PER_TOKEN)
+
+
+class Simulated:
+    """The stand-in as a provider: `model` is the strength, its options are the behaviour."""
+
+    name = "sim"
+
+    def __init__(self, **options: str) -> None:
+        """Raises ValueError as `Behaviour.of` does."""
+        self._options = options
+        self.behaviour = Behaviour.of(**options)
+        self._stand_ins: dict[str, StandIn] = {}
+
+    @property
+    def price(self) -> tuple[float, float]:
+        """Dollars per million tokens, in and out."""
+        return self.behaviour.price
+
+    def capabilities(self, model: str) -> Capabilities:
+        return Capabilities(temperature=False, seed=True, reasoning="raw")
+
+    async def complete(self, request: Request) -> Reply:
+        """Waits as long as the behaviour says, and raises the faults that it draws."""
+        wire.check(self.name, request, self.capabilities(request.model))
+        stand_in = self._stand_in(request.model)
+        if fault := stand_in.fault(request):
+            raise await _error(fault, request, self.behaviour)
+        reply = stand_in.answer(request)
+        if reply.latency_s > request.timeout_s:
+            raise await _error("hang", request, self.behaviour)
+        if reply.latency_s:
+            await asyncio.sleep(reply.latency_s)
+        return reply
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    def _stand_in(self, model: str) -> StandIn:
+        if model not in self._stand_ins:
+            try:
+                self._stand_ins[model] = StandIn(Behaviour.of(model, **self._options))
+            except (ValueError, LookupError) as error:
+                raise Final("unknown_model", f"sim:{model} names no bot: {error}") from error
+        return self._stand_ins[model]
+
+
+async def _error(fault: str, request: Request, behaviour: Behaviour) -> Retryable:
+    """The error of a fault, after the time that it takes."""
+    if fault == "hang":
+        await asyncio.sleep(request.timeout_s)
+        return Retryable("timeout", f"simulated: no answer in {request.timeout_s:g} s", possibly_billed=True)
+    if fault == "cut":
+        return Retryable("connection", "simulated: the connection was cut", possibly_billed=True)
+    if fault == "500":
+        return Retryable("server", "simulated server error", status=500)
+    kind, status = ("rate_limit", 429) if fault == "429" else ("overloaded", 529)
+    return Retryable(kind, f"simulated {kind}", retry_after_s=behaviour.retry_after, status=status)  # type: ignore[arg-type]
+
+
+def create(**options: str) -> Simulated:
+    """The `sim` provider. Options: see `Behaviour`."""
+    return Simulated(**options)

@@ -1,0 +1,3 @@
+from tests.aimock import aimock
+
+__all__ = ["aimock"]

@@ -1,0 +1,140 @@
+"""The retry policy around a provider that does as it is told. Nobody sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from providers.base import Capabilities, Final, Message, Reply, Request, Retryable, Usage
+from providers.retry import Attempt, RetryPolicy, complete
+
+REQUEST = Request("model", "", (Message("user", "?"),))
+REPLY = Reply("!", Usage(), latency_s=0.25)
+
+
+class Scripted:
+    """Gives one outcome after the other: a reply, or an error to raise."""
+
+    name = "scripted"
+
+    def __init__(self, *outcomes: Reply | BaseException) -> None:
+        self.outcomes = list(outcomes)
+
+    def capabilities(self, model: str) -> Capabilities:
+        return Capabilities()
+
+    async def complete(self, request: Request) -> Reply:
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    async def aclose(self) -> None:
+        pass
+
+
+class Run:
+    """One call of `complete`, with what it told on the way."""
+
+    def __init__(self, *outcomes: Reply | BaseException, seed: int = 1, **policy: Any) -> None:
+        self.attempts: list[Attempt] = []
+        self.naps: list[float] = []
+        self.started: list[int] = []
+        self.provider = Scripted(*outcomes)
+        self.result: Reply | BaseException
+        try:
+            self.result = asyncio.run(self._complete(seed, RetryPolicy(**policy)))
+        except (Retryable, Final, asyncio.CancelledError) as error:
+            self.result = error
+
+    async def _complete(self, seed: int, policy: RetryPolicy) -> Reply:
+        return await complete(
+            self.provider,
+            REQUEST,
+            policy=policy,
+            on_start=lambda number, _: self.started.append(number),
+            on_attempt=self.attempts.append,
+            sleep=self._nap,
+            rng=random.Random(seed),
+        )
+
+    async def _nap(self, seconds: float) -> None:
+        self.naps.append(seconds)
+
+
+def busy(retry_after_s: float | None = None) -> Retryable:
+    return Retryable("rate_limit", "busy", retry_after_s=retry_after_s)
+
+
+def test_a_reply_is_one_attempt() -> None:
+    run = Run(REPLY)
+    assert run.result is REPLY
+    assert run.naps == []
+    [attempt] = run.attempts
+    assert (attempt.number, attempt.latency_s, attempt.reply, attempt.error) == (1, 0.25, REPLY, None)
+
+
+def test_every_attempt_is_reported() -> None:
+    first, second = busy(), Retryable("connection", "cut", possibly_billed=True)
+    run = Run(first, second, REPLY)
+    assert run.result is REPLY
+    assert [(a.number, a.error, a.reply) for a in run.attempts] == [
+        (1, first, None),
+        (2, second, None),
+        (3, None, REPLY),
+    ]
+    assert run.started == [1, 2, 3]
+    assert all(a.started_unix > 1.6e9 for a in run.attempts)
+
+
+def test_a_final_error_passes_at_once() -> None:
+    error = Final("auth", "no")
+    run = Run(error, REPLY)
+    assert run.result is error
+    assert [a.error for a in run.attempts] == [error]
+
+
+def test_the_last_error_is_raised_when_attempts_run_out() -> None:
+    errors = [busy() for _ in range(9)]
+    run = Run(*errors, attempts=4)
+    assert run.result is errors[3]
+    assert len(run.attempts) == 4 and len(run.naps) == 3
+
+
+def test_waits_grow_and_stay_below_their_ceiling() -> None:
+    policy = {"attempts": 12, "first_s": 1.0, "longest_s": 8.0, "total_s": 1e6}
+    runs = [Run(*[busy()] * 12, seed=seed, **policy) for seed in range(30)]
+    for n in range(11):
+        waits = [run.naps[n] for run in runs]
+        ceiling = min(8.0, 2.0**n)
+        assert 0 <= min(waits) < max(waits) <= ceiling
+        assert max(waits) > ceiling / 2
+
+
+def test_waits_come_from_the_given_generator_only() -> None:
+    random.seed(5)
+    before = random.getstate()
+    assert Run(*[busy()] * 5, seed=3).naps == Run(*[busy()] * 5, seed=3).naps
+    assert Run(*[busy()] * 5, seed=3).naps != Run(*[busy()] * 5, seed=4).naps
+    assert random.getstate() == before
+
+
+def test_retry_after_is_the_least_wait() -> None:
+    run = Run(busy(40.0), busy(0.0), REPLY)
+    assert run.naps[0] == 40.0  # the jitter before a second attempt is at most one second
+    assert 0 < run.naps[1] <= 2.0
+
+
+def test_a_wait_beyond_the_total_is_not_begun() -> None:
+    error = busy(301.0)
+    run = Run(error, REPLY)
+    assert run.result is error
+    assert run.naps == [] and len(run.attempts) == 1
+
+
+def test_cancelling_is_not_an_error_to_retry() -> None:
+    run = Run(asyncio.CancelledError(), REPLY)
+    assert isinstance(run.result, asyncio.CancelledError)
+    assert run.provider.outcomes == [REPLY]
+    assert run.attempts == []

@@ -1,0 +1,107 @@
+"""`orchestrator simulate`: what it prints, how it answers, how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from orchestrator.cli.simulate import command
+from tests.providers.simulated_questions import question
+
+
+@contextmanager
+def simulate(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    code = "from orchestrator.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "simulate", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def chat(url: str, model: str) -> Any:
+    asked = question("a1", "b1", "a2", "b2")
+    turns = [("system", asked.system), ("user", asked.messages[0].content)]
+    body = {"model": model, "messages": [{"role": role, "content": content} for role, content in turns]}
+    request = urllib.request.Request(
+        f"{url}/v1/chat/completions", json.dumps(body).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
+
+
+def test_it_serves_until_interrupted() -> None:
+    with simulate(
+        "--port", "0", "--bot", "greedy", "--model", "shy=random?refused=1", "--seed", "3"
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        lines = [process.stdout.readline().strip() for _ in range(4)]
+        assert url.startswith("http://127.0.0.1:")
+        assert lines[:3] == [
+            f"export ANTHROPIC_BASE_URL={url}",
+            f"export OPENAI_BASE_URL={url}/v1",
+            f"export GOOGLE_GEMINI_BASE_URL={url}",
+        ]
+        answer = chat(url, "gpt-6-luna")
+        assert "any-key" in lines[3] and "any-key" not in json.dumps(answer), "a key is redacted from records"
+        assert answer["model"] == "simulated/greedy"
+        assert json.loads(answer["choices"][0]["message"]["content"])["move"] == "a3"
+        assert chat(url, "shy")["choices"][0]["message"]["refusal"]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert (out, err) == ("", "answered 2 of 2 calls (chat 2); faults: none\n")
+
+
+def test_a_taken_port_is_a_clear_error() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(command, ["--port", str(port)])
+    assert result.exit_code == 2
+    assert f"cannot listen on port {port}" in result.output and "--port 0" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--rate", "ilegal=0.1"], "no option ilegal"),
+        (["--rate", "illegal"], "expected NAME=VALUE"),
+        (["--model", "big=mcts:50?illegal=2"], "add up to more than 1"),
+        (["--bot", "nobody"], "no bot 'nobody'"),
+        (["--model", "big=nobody"], "no bot 'nobody'"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_says_why(arguments: list[str], complaint: str) -> None:
+    result = CliRunner().invoke(command, ["--port", "0", *arguments])
+    assert result.exit_code == 2 and complaint in result.output
+
+
+def test_help_imports_neither_the_server_nor_the_engine() -> None:
+    code = (
+        "import sys; from orchestrator.cli import main\n"
+        "try: main(['simulate', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'aiohttp', 'engine', 'providers'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "--port" in found and found.endswith("[]\n")
