@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import engine
+from tests.aimock import aimock  # noqa: F401 - a fixture
 
 
 def pytest_report_header() -> str:

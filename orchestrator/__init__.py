@@ -1,0 +1,1 @@
+"""The conductor: seats players, runs matches, keeps the record and prints what came of it."""

@@ -1,0 +1,297 @@
+"""`orchestrator duel A vs B`: read what was asked, play it, print what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import secrets
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from orchestrator.duel import Duel, Ending, Request
+    from orchestrator.events import Events
+    from orchestrator.record.store import Record
+
+DONE, INCOMPLETE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+
+@click.command(
+    short_help="Play pairs of matches between two players, on record.",
+    epilog="""\b
+Players: anthropic:MODEL  google:MODEL  openai:MODEL  litellm:MODEL  local:MODEL
+         sim:BOT  bot:random|greedy|mcts:N|perfect  human  and aliases (see `orchestrator players`)
+\b
+Exit status: 0 done, 1 ended with voids or stopped by an error, 2 wrong use, 130 interrupted (resumable).
+""",
+)
+@click.argument("versus", nargs=-1, metavar="[A vs B]")
+@click.option("--player1", metavar="SPEC", help="The player who moves first in a pair's first match.")
+@click.option("--player2", metavar="SPEC", help="The other player.")
+@click.option("--game", metavar="NAME", help="What is played.  [default: connect4]")
+@click.option(
+    "--games", type=click.IntRange(min=1), help="Matches; an odd number is rounded up.  [default: 10]"
+)
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="The run's directory.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with the run in --output; nothing answered is asked again."
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), help="One seed gives one result.  [default: drawn, printed]"
+)
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), default=8, show_default=True, help="Matches at once."
+)
+@click.option(
+    "--opening", type=click.IntRange(min=0), metavar="PLIES", help="Random plies before each pair begins."
+)
+@click.option("--style", metavar="NAME", help="Prompt style.  [default: default]")
+@click.option(
+    "--track", type=click.Choice(["open", "rules"]), help="Are legal moves listed?  [default: open]"
+)
+@click.option(
+    "--reasks", type=click.IntRange(min=0), help="How often a wrong answer is asked again.  [default: 2]"
+)
+@click.option(
+    "--fallback", type=click.Choice(["forfeit", "random"]), help="And after that?  [default: forfeit]"
+)
+@click.option("--effort", metavar="LEVEL", help="Reasoning effort, where a model has it.  [default: low]")
+@click.option("--temperature", type=float, help="For services that have it.")
+@click.option(
+    "--max-tokens", type=click.IntRange(min=16), help="Longest answer, thinking included.  [default: 4096]"
+)
+@click.option("--timeout", type=float, metavar="SECONDS", help="For one call.  [default: 120]")
+@click.option(
+    "--attempts",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Tries of one call before its match is void.",
+)
+@click.option("--price", metavar="IN,OUT", help="$ per million tokens, for models without a known price.")
+@click.option("--unpriced", is_flag=True, help="Go on without counting what an unknown model costs.")
+@click.option("--display", type=click.Choice(["auto", "live", "plain", "json", "none"]), default="auto")
+def command(**options: Any) -> None:
+    """Play pairs of matches between two players: each pair once from either side.
+
+    \b
+    orchestrator duel claude vs gemini
+    orchestrator duel bot:mcts:200 vs bot:greedy --game tictactoe --games 100 --seed 7
+    orchestrator duel --output runs/NAME --resume
+    """
+    from orchestrator.duel import open_record
+    from orchestrator.record.database import RecordError
+    from orchestrator.table import SpecError
+
+    output: Path | None = options["output"]
+    resume: bool = options["resume"]
+    asked = read_options(options)
+    if resume and output is None:
+        raise click.UsageError("--resume needs --output: the directory of the run to go on with")
+    try:
+        if not resume:
+            request = new_request(asked)
+            output = output or default_output(request)
+            check(request)
+        assert output is not None
+        with open_record(output, resume=resume) as record:
+            if resume:
+                request = same_request(record, asked)
+                require_keys(request)
+            status = run(request, record, options)
+    except (SpecError, RecordError, ValueError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(WRONG_USE)
+    sys.exit(status)
+
+
+# ── what was asked ───────────────────────────────────────────────────────────────────────────────
+
+
+def read_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The given options in the words of a Request; what was not given is left out."""
+    asked: dict[str, Any] = {}
+    players = read_players(options)
+    if players:
+        asked["players"] = players
+    if options["game"]:
+        asked["game"], asked["variant"] = read_game(options["game"])
+    if options["games"]:
+        if options["games"] % 2:
+            click.echo(
+                f"--games {options['games']} rounded up to {options['games'] + 1}: a pair is two matches",
+                err=True,
+            )
+        asked["pairs"] = (options["games"] + 1) // 2
+    for name in ("seed", "opening", "price"):
+        if options[name] is not None:
+            asked[name] = options[name]
+    if options["unpriced"]:
+        asked["unpriced"] = True
+    conduct = ("style", "track", "reasks", "fallback", "effort", "temperature", "max_tokens", "timeout")
+    given = {name: options[name] for name in conduct if options[name] is not None}
+    if given:
+        asked["conduct"] = given
+    return asked
+
+
+def read_players(options: dict[str, Any]) -> tuple[str, ...]:
+    """`A vs B`, or --player1 and --player2."""
+    versus = [word for word in options["versus"] if word.lower() not in ("vs", "vs.", "versus")]
+    flags = [options["player1"], options["player2"]]
+    if versus and any(flags):
+        raise click.UsageError(
+            "name the players either as `A vs B` or with --player1 and --player2, not both"
+        )
+    players = versus or [flag for flag in flags if flag]
+    if players and len(players) != 2:
+        raise click.UsageError(f"a duel has two players, got {len(players)}: orchestrator duel A vs B")
+    return tuple(players)
+
+
+def read_game(text: str) -> tuple[str, dict[str, int]]:
+    """`connect4`, or `name?parameter=1&…` for a variant."""
+    name, _, query = text.partition("?")
+    try:
+        pairs = [part.split("=", 1) for part in query.split("&") if part]
+        return name, {key: int(value) for key, value in pairs}
+    except ValueError:
+        raise click.UsageError(f"unreadable game {text!r}: expected name?parameter=number&…") from None
+
+
+def new_request(asked: dict[str, Any]) -> Request:
+    from orchestrator.duel import Request
+    from orchestrator.players import Conduct
+
+    if "players" not in asked:
+        raise click.UsageError("who plays? For example: orchestrator duel bot:mcts:200 vs bot:greedy")
+    seed = asked.pop("seed", secrets.randbits(31))
+    conduct = Conduct(**asked.pop("conduct", {}))
+    return Request(**asked, seed=seed, conduct=conduct)
+
+
+def same_request(record: Record, asked: dict[str, Any]) -> Request:
+    """The request on record, if nothing else was asked now."""
+    from dataclasses import asdict
+
+    from orchestrator.duel import resumed_request
+    from orchestrator.players import Conduct
+
+    if "conduct" in asked:
+        run = record.run()
+        known = run.request["conduct"] if run else asdict(Conduct())
+        asked["conduct"] = {**known, **asked["conduct"]}
+    return resumed_request(record, list(asked.items()))
+
+
+def check(request: Request) -> None:
+    """Everything that can be wrong is found before a directory is made."""
+    import engine
+    from orchestrator.cli.human import ask_for_move
+    from orchestrator.duel import draw_opening, seat_players
+    from orchestrator.table import Table
+
+    players = seat_players(request, Table(ask_human=ask_for_move))
+    require_keys(request)
+    game = engine.new(request.game, 0, **request.variant)
+    if game.num_players() != len(players):
+        raise ValueError(f"{request.game} is for {game.num_players()} players, got {len(players)}")
+    draw_opening(request, 0)
+
+
+def require_keys(request: Request) -> None:
+    """A key that is missing is named now, and not by the first call."""
+    import providers
+    from orchestrator.table import Spec, SpecError
+    from providers.base import Final
+    from providers.prices import PriceBook
+
+    for player in request.players:
+        spec = Spec.parse(player, PriceBook.load())
+        if spec.kind in providers.names():
+            try:
+                providers.require_key(spec.kind, spec.options.get("base_url", ""))
+            except Final as error:
+                raise SpecError(error.message) from None
+
+
+def default_output(request: Request) -> Path:
+    """runs/DATE-TIME-A-vs-B-GAME, with nothing in it that a path could trip over."""
+    words = "-vs-".join(spec.split("?")[0] for spec in request.players) + "-" + request.game
+    name = time.strftime("%Y%m%d-%H%M%S-") + re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-.")
+    numbered = (f"{name}-{number}" if number > 1 else name for number in itertools.count(1))
+    return next(path for path in (Path("runs") / each for each in numbered) if not path.exists())
+
+
+# ── playing it ───────────────────────────────────────────────────────────────────────────────────
+
+
+def run(request: Request, record: Record, options: dict[str, Any]) -> int:
+    """Play, show, and say how it ended: the exit status."""
+    from orchestrator.cli.display import make
+    from orchestrator.events import Events
+    from orchestrator.record.reading import run_result
+    from orchestrator.summary import summary
+
+    concurrency, mode = options["concurrency"], options["display"]
+    if any(spec.startswith("human") for spec in request.players):
+        concurrency, mode = 1, "plain" if mode in ("auto", "live") else mode
+    with make(mode) as display:
+        events = Events(display)
+        ending = asyncio.run(play(request, record, events, concurrency, options["attempts"]))
+        events.emit("summary", **summary(run_result(record.directory)))
+    resume = f"orchestrator duel --output {record.directory} --resume"
+    if ending.interrupted:
+        click.echo(f"interrupted; go on with: {resume}", err=True)
+        return INTERRUPTED
+    if ending.reason:
+        click.echo(f"stopped: {ending.reason}\nwhen that is mended, go on with: {resume}", err=True)
+        return INCOMPLETE
+    if ending.voids:
+        click.echo(f"{ending.voids} matches stayed void; try them again with: {resume}", err=True)
+        return INCOMPLETE
+    return DONE
+
+
+async def play(request: Request, record: Record, events: Events, concurrency: int, attempts: int) -> Ending:
+    from orchestrator.cli.human import ask_for_move
+    from orchestrator.duel import Duel
+    from orchestrator.table import Table
+    from providers.retry import RetryPolicy
+
+    table = Table(retry=RetryPolicy(attempts=attempts), ask_human=ask_for_move)
+    try:
+        duel = Duel(request, record, table, events, concurrency)
+        drain_on_interrupt(duel, events)
+        return await duel.play()
+    finally:
+        await table.aclose()
+
+
+def drain_on_interrupt(duel: Duel, events: Events) -> None:
+    """Ctrl-C once: finish and record the calls in flight. Twice: stop at once."""
+
+    def interrupted() -> None:
+        if duel.journal.stopping:
+            duel.abandon()
+            return
+        duel.stop()
+        events.emit(
+            "notice", text="stopping: calls in flight are finished and recorded; Ctrl-C again stops at once"
+        )
+
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(name, interrupted)
+        except (
+            NotImplementedError,
+            RuntimeError,
+        ):  # no signal handlers here (Windows, or not the main thread)
+            return

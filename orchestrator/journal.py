@@ -1,0 +1,255 @@
+"""What happens in a run, told twice: as rows to the record and as events to whoever watches.
+
+The match loop and the duel speak to this and to nothing else of the record. A decision's calls are
+put as they come back, the decision after them; the record keeps that order on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import engine
+from engine import Game, Rng, View
+from orchestrator.events import Events
+from orchestrator.fixture import Fixture, Result
+from orchestrator.players import CallMade, Decision, Player, Turn
+from orchestrator.record import tables
+from orchestrator.record.store import Past, Record, call_id, decision_id, now
+
+
+class Stopped(Exception):
+    """The run was asked to stop; the match stands at a decision and can be resumed."""
+
+
+class Journal:
+    def __init__(self, record: Record, events: Events, run: str, players: Sequence[Player]) -> None:
+        self.record = record
+        self.events = events
+        self.run = run
+        self.players = players
+        self.stopping = False
+        self._prices = [player.seated.price_id for player in players]
+        self._pasts: dict[str, Past] = {}
+        self._open: dict[str, tables.Match] = {}
+
+    # ── matches ──────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self, fixture: Fixture) -> Past:
+        """The match is being played now; what it already has, if it was interrupted."""
+        row = tables.Match(
+            id=fixture.id,
+            run=self.run,
+            pair=fixture.pair,
+            swap=fixture.swap,
+            attempt=fixture.attempt,
+            seed=fixture.seed,
+            game=fixture.game,
+            variant=dict(fixture.variant),
+            opening=list(fixture.opening),
+            status="running",
+            started=now(),
+        )
+        self._open[fixture.id] = row
+        seats = enumerate(self._seats(fixture))
+        self.record.put(row, *(tables.Seat(match=fixture.id, seat=s, player=p) for s, p in seats))
+        self.events.emit(
+            "match", id=fixture.id, status="started", seats=self._labels(fixture), **_place(fixture)
+        )
+        return self._pasts.get(fixture.id, Past())
+
+    def remember(self, match: str, past: Past) -> None:
+        """What an interrupted match goes on from when it begins again."""
+        self._pasts[match] = past
+
+    def finished(self, fixture: Fixture, result: Result) -> None:
+        seats = [
+            tables.Seat(
+                match=fixture.id,
+                seat=seat,
+                player=player,
+                score=result.scores[seat],
+                outcome=_outcome(result.scores[seat]),
+                rank=result.ranks[seat],
+                forfeit=result.forfeits[seat],
+            )
+            for seat, player in enumerate(self._seats(fixture))
+        ]
+        self._close(fixture, "finished", "", result.plies, seats)
+        self.events.emit(
+            "match",
+            id=fixture.id,
+            status="finished",
+            seats=self._labels(fixture),
+            scores=list(result.scores),
+            plies=result.plies,
+            forfeits=list(result.forfeits),
+            **_place(fixture),
+        )
+
+    def void(self, fixture: Fixture, why: str) -> None:
+        self._close(fixture, "void", why, 0, ())
+        self.events.emit(
+            "match", id=fixture.id, status="void", seats=self._labels(fixture), reason=why, **_place(fixture)
+        )
+
+    def stopped(self, fixture: Fixture) -> None:
+        self._close(fixture, "stopped", "", 0, ())
+
+    def _close(
+        self, fixture: Fixture, status: str, why: str, plies: int, seats: Sequence[tables.Seat]
+    ) -> None:
+        row = self._open.pop(fixture.id)
+        self._pasts.pop(fixture.id, None)
+        row.status, row.reason, row.plies, row.finished = status, why, plies, now()
+        self.record.put(row, *seats)
+
+    def _seats(self, fixture: Fixture) -> list[int]:
+        """Player ids (1-based, in the order of the command line) by seat."""
+        order = list(range(1, len(self.players) + 1))
+        return order[fixture.swap :] + order[: fixture.swap]
+
+    def _labels(self, fixture: Fixture) -> list[str]:
+        return [self.players[player - 1].seated.label for player in self._seats(fixture)]
+
+    # ── decisions and calls ──────────────────────────────────────────────────────────────────────
+
+    def stop_if_asked(self) -> None:
+        if self.stopping:
+            raise Stopped
+
+    def turn(self, fixture: Fixture, view: View) -> Turn:
+        """Chance of this decision alone, so that the order of matches and a restart change nothing."""
+        seed = engine.derive(fixture.seed, "turn", fixture.swap, view.ply)
+        player = self._seats(fixture)[view.seat]
+        turn = Turn(
+            decision_id(fixture.id, view.ply),
+            Rng(seed),
+            seed & 0x7FFFFFFF,
+            on_call=partial(self.called, player),
+        )
+        past = self._pasts.get(fixture.id)
+        if past is None or past.open != turn.id:
+            return turn
+        return turn._replace(answered=past.answered, attempts=past.attempts)
+
+    def decided(self, fixture: Fixture, game: Game, view: View, made: Decision) -> None:
+        question = made.question
+        action_text = "" if made.action is None else game.action_text(made.action)
+        player = self._seats(fixture)[view.seat]
+        self.record.put_columns(
+            tables.Decision,
+            id=decision_id(fixture.id, view.ply),
+            match=fixture.id,
+            ply=view.ply,
+            seat=view.seat,
+            player=player,
+            action=made.action,
+            action_text=action_text,
+            legal=[action.id for action in view.legal],
+            mode=made.mode,
+            outcome=made.outcome,
+            fault=made.fault,
+            illegal=made.illegal,
+            rationale=made.rationale,
+            reasoning=made.reasoning,
+            reasoning_kind=made.reasoning_kind,
+            forecast=made.forecast,
+            probabilities=_json_keys(made.probabilities),
+            state=game.to_bytes(),
+            system_blob=self.record.blob(question.system) if question else None,
+            user_blob=self.record.blob(question.user) if question else None,
+            style_sha=question.style_sha if question else "",
+            latency_ms=made.latency_s * 1000,
+            cost_pico=made.cost_pico,
+            decided=now(),
+        )
+        self.events.emit(
+            "decision",
+            match=fixture.id,
+            ply=view.ply,
+            seat=view.seat,
+            player=self.players[player - 1].seated.label,
+            move=action_text,
+            outcome=made.outcome,
+            fault=made.fault,
+            illegal=made.illegal,
+            rationale=made.rationale,
+            latency_ms=round(made.latency_s * 1000, 1),
+            cost_usd=made.cost_pico / 1e12,
+        )
+
+    def called(self, player: int, call: CallMade) -> None:
+        """An attempt leaves, or is back: answered or failed. Its row is put both times."""
+        seated = self.players[player - 1].seated
+        reply = call.attempt.reply if call.attempt else None
+        error = call.attempt.error if call.attempt else None
+        body, usage = reply or error, call.usage
+        kind = "sent" if call.attempt is None else error.kind if error else "ok"
+        status = error.status if error else 200 if reply else None
+        latency_ms = call.attempt.latency_s * 1000 if call.attempt else 0.0
+        self.record.put_columns(
+            tables.Call,
+            id=call_id(call.decision, call.ask, call.number),
+            decision=call.decision,
+            player=player,
+            ask=call.ask,
+            attempt=call.number,
+            kind=kind,
+            http_status=status,
+            request_id=body.request_id if body else "",
+            model_reported=reply.model if reply else "",
+            tier=usage.tier,
+            input_fresh=usage.input_fresh,
+            cache_read=usage.cache_read,
+            cache_write_short=usage.cache_write_short,
+            cache_write_long=usage.cache_write_long,
+            output=usage.output,
+            reasoning=usage.reasoning,
+            cost_pico=call.cost_pico,
+            price=self._prices[player - 1] or None,
+            possibly_billed=call.possibly_billed,
+            latency_ms=latency_ms,
+            started=call.started_unix,
+            answer=reply.text if reply else None,
+            finish=reply.finish if reply else "",
+            finish_detail=reply.finish_detail if reply else "",
+            reasoning_kind=reply.reasoning_kind if reply else "none",
+            reasoning_blob=self._blob(reply.reasoning) if reply else None,
+            request_blob=self._blob(body.raw_request) if body else None,
+            response_blob=self._blob(body.raw_response) if body else None,
+            error=error.message if error else "",
+        )
+        if call.attempt is None:
+            return
+        self.events.emit(
+            "call",
+            decision=call.decision,
+            player=seated.label,
+            kind=kind,
+            ask=call.ask,
+            attempt=call.number,
+            status=status,
+            model=reply.model if reply else "",
+            input_tokens=usage.input,
+            output_tokens=usage.output,
+            cost_usd=call.cost_pico / 1e12,
+            possibly_billed=call.possibly_billed,
+            latency_ms=round(latency_ms, 1),
+            error=error.message if error else "",
+        )
+
+    def _blob(self, text: str) -> bytes | None:
+        return self.record.blob(text) if text else None
+
+
+def _place(fixture: Fixture) -> dict[str, int]:
+    return {"pair": fixture.pair, "swap": fixture.swap, "attempt": fixture.attempt}
+
+
+def _json_keys(probabilities: Mapping[int, float] | None) -> dict[str, float] | None:
+    return None if probabilities is None else {str(action): p for action, p in probabilities.items()}
+
+
+def _outcome(score: float) -> str:
+    return "win" if score == 1 else "loss" if score == 0 else "draw"

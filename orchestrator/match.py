@@ -1,0 +1,47 @@
+"""How a move happens: one match, from its seed to its end.
+
+The loop knows no service, no price and no table of the record: a player chooses from a view, the
+journal keeps what was chosen, the game takes the one checked step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine import Game
+from orchestrator.fixture import Fixture, Result
+from orchestrator.journal import Journal
+from orchestrator.players import Player
+
+
+async def play(fixture: Fixture, players: Sequence[Player], journal: Journal) -> Result:
+    """Play a match to its end, from wherever the journal says it stands.
+
+    Raises Void (replay it), Halt (stop the run) or Stopped (asked to stop between two decisions).
+    """
+    game = fixture.deal()
+    past = journal.begin(fixture)
+    for earlier in past.decisions:
+        if earlier.action is None:
+            return forfeited(game, earlier.seat, earlier.fault)
+        game.apply(earlier.action)
+
+    while not game.is_terminal():
+        journal.stop_if_asked()
+        seat = game.current_player()
+        view = game.view(seat)
+        turn = journal.turn(fixture, view)
+        decision = await players[seat].choose(view, turn)
+        journal.decided(fixture, game, view, decision)
+        if decision.action is None:
+            return forfeited(game, seat, decision.fault)
+        game.apply(decision.action)
+
+    return Result(tuple(game.returns()), game.ply(), ("",) * game.num_players())
+
+
+def forfeited(game: Game, loser: int, why: str) -> Result:
+    """The loser loses to all others, who share what is lost."""
+    seats = range(game.num_players())
+    returns = tuple(-1.0 if seat == loser else 1.0 / (len(seats) - 1) for seat in seats)
+    return Result(returns, game.ply(), tuple(why if seat == loser else "" for seat in seats))

@@ -1,0 +1,108 @@
+"""Opening `record.db`: create it, check its schema version, bring an older one up to date.
+
+WAL with synchronous=NORMAL: a power cut may lose the last commits, never the file. A page of 16 KB
+holds several prompts; it can only be chosen before the first table.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlmodel import SQLModel
+
+from orchestrator.record.tables import SCHEMA_VERSION, VIEWS
+
+Migration = Callable[[sqlite3.Connection], None]
+
+MIGRATIONS: Mapping[int, Migration] = {}
+"""From the version that a key names to the next one; run in order inside one transaction."""
+
+
+class RecordError(Exception):
+    """The record cannot be opened, read or written; nothing in it was changed."""
+
+
+def connect(path: Path, *, read_only: bool = False) -> Engine:
+    """An engine on an existing or (unless `read_only`) new record, at today's schema version."""
+    if read_only and not path.exists():
+        raise RecordError(f"no record at {path}: give a run's directory, such as runs/NAME")
+    engine = create_engine(f"sqlite:///{path}")
+    event.listen(engine, "connect", _pragmas)
+    try:
+        _prepare(engine, path)
+    except sqlite3.DatabaseError as error:
+        raise RecordError(f"{path} is not a record that can be read: {error}") from error
+    return engine
+
+
+def _pragmas(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA page_size=16384")
+    connection.execute("PRAGMA busy_timeout=5000")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _prepare(engine: Engine, path: Path) -> None:
+    found = _schema_of(path)
+    if found is None:
+        _create(engine)
+    elif found > SCHEMA_VERSION:
+        raise RecordError(
+            f"{path} was written by a newer version (schema {found}, this one knows {SCHEMA_VERSION}): "
+            "upgrade duelist to open it"
+        )
+    elif found < SCHEMA_VERSION:
+        with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+            raw.execute("BEGIN IMMEDIATE")
+            migrate(raw, found)
+            raw.execute("COMMIT")
+
+
+def _schema_of(path: Path) -> int | None:
+    """Read without touching the file, which may be somebody else's; None if it holds nothing yet."""
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as raw:
+        return _version(raw)
+
+
+def _version(raw: sqlite3.Connection) -> int | None:
+    tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return None
+    if "meta" not in tables:
+        raise RecordError("the file is an SQLite database, but not a record: it has no table `meta`")
+    (version,) = raw.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    return int(version)
+
+
+def _create(engine: Engine) -> None:
+    from importlib.metadata import version
+
+    with engine.begin() as connection:
+        SQLModel.metadata.create_all(connection)
+        for view in VIEWS:
+            connection.exec_driver_sql(view)
+        connection.exec_driver_sql(
+            "INSERT INTO meta VALUES ('schema', ?), ('created_by', ?)",
+            (str(SCHEMA_VERSION), f"duelist {version('duelist')}"),
+        )
+
+
+def migrate(
+    raw: sqlite3.Connection,
+    found: int,
+    wanted: int = SCHEMA_VERSION,
+    steps: Mapping[int, Migration] = MIGRATIONS,
+) -> None:
+    """Bring a record from schema `found` to `wanted`, inside the caller's transaction."""
+    for version in range(found, wanted):
+        if version not in steps:
+            raise RecordError(f"no migration from schema {version} to {version + 1}: upgrade duelist")
+        steps[version](raw)
+        raw.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(version + 1),))

@@ -1,0 +1,268 @@
+"""Reading records back: standings of one run or of many, and one match with all that led to it.
+
+Everything that is printed comes from here, that is from the record: what a run shows at its end is
+what `leaderboard` shows of it a year later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+from sqlmodel import Session, col, select
+
+from orchestrator.record import tables
+from orchestrator.record.database import RecordError, connect
+from orchestrator.record.store import RECORD_FILE, blob_text
+
+
+@dataclass(slots=True)
+class Standing:
+    """One player over the finished matches of a run (legality, calls and money over all its matches)."""
+
+    player: tables.Player
+    matches: int = 0
+    wins: int = 0
+    draws: int = 0
+    losses: int = 0
+    forfeits: int = 0
+    decisions: int = 0
+    illegal: int = 0  # answers that were not a legal move
+    decisions_illegal: int = 0  # decisions whose first answer was not a legal move
+    fallbacks: int = 0
+    calls: int = 0
+    failed_calls: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_pico: int = 0
+    possibly_pico: int = 0  # of attempts that failed but may have been billed
+    unpriced_calls: int = 0
+    latencies_ms: list[float] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)  # models as the service named them
+
+    @property
+    def score(self) -> float:
+        return (self.wins + self.draws / 2) / self.matches if self.matches else 0.0
+
+    def __add__(self, other: Standing) -> Standing:
+        """The same player over the runs of both."""
+        total = replace(self)
+        for part in fields(self):
+            if part.name not in ("player", "reported"):
+                setattr(total, part.name, getattr(self, part.name) + getattr(other, part.name))
+        total.reported = sorted({*self.reported, *other.reported})
+        return total
+
+    def latency_ms(self, share: float) -> float | None:
+        """The time within which that share of the model's decisions was made; None without any."""
+        times = sorted(self.latencies_ms)
+        return round(times[math.ceil(share * len(times)) - 1], 1) if times else None
+
+
+@dataclass(slots=True)
+class RunResult:
+    """What came of a run. `pair_scores` are player 1's, one per complete pair of a two-player duel."""
+
+    run: tables.Run
+    path: Path
+    standings: list[Standing]
+    scores: dict[str, dict[int, float]]  # of every finished match by id: each player's, by the player's id
+    pair_scores: list[float]
+    matches: list[tables.Match]
+    voids: int
+    repeats: int  # finished matches that went, move by move and seat by seat, like an earlier one
+
+
+@dataclass(slots=True)
+class MatchStory:
+    """One match, whole: who sat where, every decision with its calls and the exact texts."""
+
+    match: tables.Match
+    seats: list[tuple[tables.Seat, tables.Player]]
+    decisions: list[tables.Decision]
+    calls: dict[str, list[tables.Call]]  # by decision id
+    path: Path
+
+    def text(self, blob: bytes | None) -> str:
+        """A stored text: a prompt, a request, a response."""
+        if blob is None:
+            return ""
+        with reading(self.path) as session:
+            return blob_text(session, blob)
+
+
+class reading(Session):
+    """A session on an existing record: `with reading(path) as session`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = record_path(path)
+        self._own: Engine = connect(self._path, read_only=True)
+        super().__init__(self._own)
+
+    def close(self) -> None:
+        super().close()
+        self._own.dispose()
+
+
+def record_path(path: Path) -> Path:
+    """`runs/NAME` or `runs/NAME/record.db` -> the file. Raises RecordError if there is none."""
+    found = path / RECORD_FILE if path.is_dir() else path
+    if not found.is_file():
+        raise RecordError(f"no record at {path}: give a run's directory, such as runs/NAME")
+    return found
+
+
+def run_result(path: Path) -> RunResult:
+    """What came of the run in a directory."""
+    with reading(path) as session:
+        run = session.exec(select(tables.Run)).first()
+        if run is None:
+            raise RecordError(f"{path} holds no run that began")
+        matches = list(session.exec(select(tables.Match).order_by(col(tables.Match.id))))
+        players = list(session.exec(select(tables.Player).order_by(col(tables.Player.id))))
+        standings = {player.id: Standing(player) for player in players}
+        seats = list(session.exec(select(tables.Seat)))
+        _add_matches(standings, seats)
+        _add_decisions(session, standings)
+        _add_calls(session, standings)
+        repeats = _repeats(session)
+        session.expunge_all()
+    scores: dict[str, dict[int, float]] = {}
+    for seat in seats:
+        if seat.score is not None:
+            scores.setdefault(seat.match, {})[seat.player] = seat.score
+    return RunResult(
+        run=run,
+        path=path,
+        standings=list(standings.values()),
+        scores=scores,
+        pair_scores=_pair_scores(matches, scores, len(players)),
+        matches=matches,
+        voids=sum(match.status == "void" for match in matches),
+        repeats=repeats,
+    )
+
+
+def _add_matches(standings: dict[int, Standing], seats: Iterable[tables.Seat]) -> None:
+    for seat in seats:
+        if seat.score is None:
+            continue
+        standing = standings[seat.player]
+        standing.matches += 1
+        standing.wins += seat.outcome == "win"
+        standing.draws += seat.outcome == "draw"
+        standing.losses += seat.outcome == "loss"
+        standing.forfeits += bool(seat.forfeit)
+
+
+def _repeats(session: Session) -> int:
+    """An exact repeat carries no news; what counts it as independent is too sure of itself."""
+    games = session.execute(
+        text(
+            """
+            SELECT m.swap, m.opening, group_concat(d.action || '@' || d.player)
+            FROM (SELECT * FROM decision ORDER BY match, ply) d JOIN match m ON m.id = d.match
+            WHERE m.status = 'finished' GROUP BY m.id
+            """
+        )
+    ).all()
+    return len(games) - len(set(games))
+
+
+def _add_decisions(session: Session, standings: dict[int, Standing]) -> None:
+    rows = session.execute(
+        text("SELECT player, outcome, illegal, mode, latency_ms FROM decision ORDER BY id")
+    )
+    for player, outcome, illegal, mode, latency in rows:
+        standing = standings[player]
+        standing.decisions += 1
+        standing.illegal += illegal
+        standing.decisions_illegal += illegal > 0
+        standing.fallbacks += outcome == "fallback"
+        if mode not in ("bot", "human"):
+            standing.latencies_ms.append(latency)
+
+
+def _add_calls(session: Session, standings: dict[int, Standing]) -> None:
+    """Calls belong to a seat through their decision's id, also where the decision was never made."""
+    rows = session.execute(
+        text(
+            """
+            SELECT c.player, count(*), sum(c.kind != 'ok'),
+                   sum(c.input_fresh + c.cache_read + c.cache_write_short + c.cache_write_long),
+                   sum(c.cache_read), sum(c.output), sum(c.reasoning),
+                   sum(iif(c.possibly_billed, 0, c.cost_pico)), sum(iif(c.possibly_billed, c.cost_pico, 0)),
+                   sum(c.price IS NULL),
+                   group_concat(DISTINCT nullif(c.model_reported, ''))
+            FROM call c GROUP BY c.player
+            """
+        )
+    )
+    for player, calls, failed, read, cached, output, reasoning, cost, possibly, unpriced, reported in rows:
+        standing = standings[player]
+        standing.calls, standing.failed_calls = calls, failed
+        standing.input_tokens, standing.cached_tokens = read, cached
+        standing.output_tokens, standing.reasoning_tokens = output, reasoning
+        standing.cost_pico, standing.possibly_pico, standing.unpriced_calls = cost, possibly, unpriced
+        standing.reported = sorted(reported.split(",")) if reported else []
+
+
+def _pair_scores(
+    matches: Sequence[tables.Match], reached: Mapping[str, Mapping[int, float]], players: int
+) -> list[float]:
+    """Player 1's mean score of every complete pair, in order."""
+    pairs: dict[int, list[float]] = {}
+    for match in matches:
+        if match.status == "finished":
+            pairs.setdefault(match.pair, []).append(reached[match.id][1])
+    return [sum(scores) / players for _, scores in sorted(pairs.items()) if len(scores) == players]
+
+
+def match_ids(path: Path, end: str = "") -> list[str]:
+    """The ids of a record's matches that end so, in playing order."""
+    with reading(path) as session:
+        ids = select(tables.Match.id).where(col(tables.Match.id).endswith(end, autoescape=True))
+        return list(session.exec(ids.order_by(col(tables.Match.id))))
+
+
+def match_story(path: Path, match: str) -> MatchStory:
+    """One match by its id, or by an unambiguous end of it (`0007a`). Raises RecordError."""
+    with reading(path) as session:
+        rows = session.exec(
+            select(tables.Match).where(col(tables.Match.id).endswith(match, autoescape=True))
+        ).all()
+        exact = [row for row in rows if row.id == match] or list(rows)
+        if len(exact) != 1:
+            known = session.exec(select(tables.Match.id).order_by(col(tables.Match.id))).all()
+            found = "several matches end in" if exact else "there is no match"
+            raise RecordError(f"{found} {match!r} in {path}: it has {_some(known)}")
+        row = exact[0]
+        seats = session.exec(
+            select(tables.Seat, tables.Player)
+            .join(tables.Player, col(tables.Player.id) == col(tables.Seat.player))
+            .where(tables.Seat.match == row.id)
+            .order_by(col(tables.Seat.seat))
+        ).all()
+        decisions = session.exec(
+            select(tables.Decision).where(tables.Decision.match == row.id).order_by(col(tables.Decision.ply))
+        ).all()
+        calls: dict[str, list[tables.Call]] = {}
+        for call in session.exec(
+            select(tables.Call)
+            .where(col(tables.Call.decision).startswith(f"{row.id}-"))
+            .order_by(col(tables.Call.id))
+        ):
+            calls.setdefault(call.decision, []).append(call)
+        session.expunge_all()
+    return MatchStory(row, [(seat, player) for seat, player in seats], list(decisions), calls, path)
+
+
+def _some(ids: Sequence[str]) -> str:
+    if not ids:
+        return "none yet"
+    return ", ".join(ids[:4]) + (f", … {ids[-1]}" if len(ids) > 4 else "")

@@ -1,0 +1,207 @@
+"""A run's record as the match loop sees it: what was decided so far, and one method per row to keep.
+
+Opening takes a lock beside the file, so that two processes cannot pay for the same match. Times are
+taken here; everything else comes from the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlmodel import Session, SQLModel, col, select
+
+from orchestrator.record import tables
+from orchestrator.record.database import RecordError, connect
+from orchestrator.record.writer import Writer
+from providers.base import Reply, Usage
+from providers.prices import Price
+
+RECORD_FILE = "record.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an interrupted match already has: its decisions by ply, and the calls of the one left open."""
+
+    decisions: tuple[tables.Decision, ...] = ()
+    open: str = ""  # id of the decision that has calls but no row
+    answered: Mapping[int, Reply] = field(default_factory=dict)  # by ask number
+    attempts: Mapping[int, int] = field(default_factory=dict)  # attempts made, by ask number
+
+
+class Record:
+    """`DIR/record.db`, open for writing. Use as a context manager: leaving it commits everything."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.path = directory / RECORD_FILE
+        self._lock = _lock(directory)
+        try:
+            self._engine = connect(self.path)
+        except BaseException:
+            self._lock.close()
+            raise
+        self._writer = Writer(self._engine, self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        try:
+            self._writer.close()
+        finally:
+            self._engine.dispose()
+            self._lock.close()
+
+    def flush(self) -> None:
+        """Everything put so far is on disk when this returns."""
+        self._writer.flush()
+
+    def session(self) -> Session:
+        """For reading; flush first to see what was just put."""
+        return Session(self._engine)
+
+    # ── what is there ────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> tables.Run | None:
+        """The run of this directory, if one began."""
+        self.flush()
+        with self.session() as session:
+            return session.exec(select(tables.Run)).first()
+
+    def matches(self) -> list[tables.Match]:
+        self.flush()
+        with self.session() as session:
+            return list(session.exec(select(tables.Match).order_by(col(tables.Match.id))))
+
+    def past(self, match: str) -> Past:
+        """Everything that an interrupted match needs to go on without asking again."""
+        self.flush()
+        with self.session() as session:
+            decisions = session.exec(
+                select(tables.Decision)
+                .where(tables.Decision.match == match)
+                .order_by(col(tables.Decision.ply))
+            ).all()
+            calls = session.exec(
+                select(tables.Call)
+                .where(
+                    col(tables.Call.decision).startswith(f"{match}-"),
+                    col(tables.Call.decision).not_in([decision.id for decision in decisions]),
+                )
+                .order_by(col(tables.Call.id))
+            ).all()
+            answered = {
+                call.ask: _reply(call, self._text(session, call.reasoning_blob))
+                for call in calls
+                if call.answer is not None
+            }
+        attempts: dict[int, int] = {}
+        for call in calls:
+            attempts[call.ask] = max(attempts.get(call.ask, 0), call.attempt)
+        return Past(tuple(decisions), calls[0].decision if calls else "", answered, attempts)
+
+    @staticmethod
+    def _text(session: Session, name: bytes | None) -> str:
+        return "" if name is None else blob_text(session, name)
+
+    # ── what is put ──────────────────────────────────────────────────────────────────────────────
+
+    def put(self, *rows: SQLModel) -> None:
+        """Rows of the small tables; one with the same key is replaced."""
+        for row in rows:
+            self._writer.put(str(row.__tablename__), row.model_dump())
+
+    def put_columns(self, table: type[SQLModel], **columns: Any) -> None:
+        """A row of a busy table, all its columns by name: an object of it would cost more than the write."""
+        self._writer.put(str(table.__tablename__), columns)
+
+    def blob(self, text: str) -> bytes:
+        """Keep a text once; the name to refer to it by."""
+        return self._writer.blob(text)
+
+
+def decision_id(match: str, ply: int) -> str:
+    return f"{match}-{ply:03d}"
+
+
+def call_id(decision: str, ask: int, attempt: int) -> str:
+    return f"{decision}.{ask}.{attempt:02d}"
+
+
+def player_hash(spec: str, style: str, track: str, parameters: Mapping[str, Any]) -> str:
+    """Equal for players that play alike, in any run: what a leaderboard joins by."""
+    text = json.dumps([spec, style, track, parameters], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def price_id(provider: str, model: str, price: Price) -> str:
+    """Names one set of numbers of one model: the same in every run that used them."""
+    text = json.dumps([provider, model, asdict(price)], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def blob_text(session: Session, name: bytes) -> str:
+    """The text behind a blob's name."""
+    row = session.get(tables.Blob, name)
+    if row is None:
+        raise RecordError(f"the record has no blob {name.hex()}: it is damaged")
+    return zlib.decompress(row.data).decode("utf-8", "surrogatepass")
+
+
+def _reply(call: tables.Call, reasoning: str) -> Reply:
+    usage = Usage(
+        input_fresh=call.input_fresh,
+        cache_read=call.cache_read,
+        cache_write_short=call.cache_write_short,
+        cache_write_long=call.cache_write_long,
+        output=call.output,
+        reasoning=call.reasoning,
+        tier=call.tier,
+    )
+    return Reply(
+        text=call.answer or "",
+        usage=usage,
+        finish=call.finish,  # type: ignore[arg-type]  # written from a Finish
+        finish_detail=call.finish_detail,
+        reasoning=reasoning,
+        reasoning_kind=call.reasoning_kind,  # type: ignore[arg-type]  # written from a ReasoningKind
+        model=call.model_reported,
+        request_id=call.request_id,
+        latency_s=call.latency_ms / 1000,
+    )
+
+
+def _lock(directory: Path) -> Any:
+    """Held for as long as the record is open; another process gets a clear refusal."""
+    handle = (directory / ".lock").open("w")
+    try:
+        import fcntl
+    except ImportError:  # no flock on this platform: one process at a time is up to the user
+        return handle
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise RecordError(
+            f"{directory} is being written by another process: wait for it or stop it"
+        ) from None
+    return handle
+
+
+def now() -> float:
+    return time.time()

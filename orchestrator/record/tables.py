@@ -1,0 +1,198 @@
+"""The tables of `record.db`, as SQLModel classes: the schema, and what reads come back as.
+
+Writes do not go through these objects (see `writer.py`): Core inserts on the same tables cost a
+twentieth of a session. Money is integer pico-dollars (`*_pico`), times are Unix seconds, blobs are
+named by the hash of their content. Ids are short, sort in playing order and are safe in a path:
+
+    run  r1k3f0a2b    match  r1k3f0a2b-0007a    decision  r1k3f0a2b-0007a-012    call  …-012.0.1
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, Column, LargeBinary
+from sqlmodel import Field, SQLModel
+
+SCHEMA_VERSION = 1
+
+
+class Meta(SQLModel, table=True):
+    __tablename__: ClassVar[str] = "meta"
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class Run(SQLModel, table=True):
+    """One invocation of a command. `request` is everything that was asked, so that it can go on alone."""
+
+    __tablename__: ClassVar[str] = "run"
+    id: str = Field(primary_key=True)
+    kind: str
+    status: str  # running finished incomplete stopped failed
+    reason: str = ""
+    seed: int
+    request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    version: str
+    budget_pico: int | None = None
+    created: float
+    finished: float | None = None
+
+
+class Player(SQLModel, table=True):
+    """Whoever chooses. `hash` covers everything that changes how it plays: spec, style, track, policy."""
+
+    __tablename__: ClassVar[str] = "player"
+    id: int = Field(primary_key=True)
+    spec: str
+    label: str
+    kind: str
+    provider: str = ""
+    model: str = ""
+    style: str = ""
+    track: str = ""
+    parameters: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    hash: str = Field(unique=True)
+
+
+class Match(SQLModel, table=True):
+    """One play of a game. `attempt` counts the replays of a void match; `opening` are plies nobody chose."""
+
+    __tablename__: ClassVar[str] = "match"
+    id: str = Field(primary_key=True)
+    run: str = Field(foreign_key="run.id", index=True)
+    pair: int
+    swap: int
+    attempt: int
+    seed: int
+    game: str
+    variant: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+    opening: list[int] = Field(sa_column=Column(JSON, nullable=False))
+    status: str  # waiting running finished void stopped
+    reason: str = ""
+    plies: int = 0
+    started: float | None = None
+    finished: float | None = None
+
+
+class Seat(SQLModel, table=True):
+    __tablename__: ClassVar[str] = "seat"
+    match: str = Field(primary_key=True, foreign_key="match.id")
+    seat: int = Field(primary_key=True)
+    player: int = Field(foreign_key="player.id", index=True)
+    score: float | None = None  # 1 win, 0.5 draw, 0 loss
+    outcome: str | None = None  # win draw loss
+    rank: int | None = None
+    forfeit: str = ""
+
+
+class Decision(SQLModel, table=True):
+    """One choice at one ply, with everything that led to it. `action` is null where the player forfeited."""
+
+    __tablename__: ClassVar[str] = "decision"
+    id: str = Field(primary_key=True)
+    match: str = Field(foreign_key="match.id", index=True)
+    ply: int
+    seat: int
+    player: int = Field(foreign_key="player.id")
+    action: int | None = None
+    action_text: str = ""
+    legal: list[int] = Field(sa_column=Column(JSON, nullable=False))
+    mode: str  # json decision text; bot or human where no model was asked
+    outcome: str  # ok reasked fallback forfeit
+    fault: str = ""  # why it was a fallback or a forfeit
+    illegal: int = 0  # answers that were not a legal move
+    rationale: str = ""
+    reasoning: str = ""
+    reasoning_kind: str = "none"
+    forecast: float | None = None
+    probabilities: dict[str, float] | None = Field(default=None, sa_column=Column(JSON))
+    state: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    system_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    user_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    style_sha: str = ""
+    latency_ms: float = 0.0  # of the attempts that succeeded: what counts against a clock
+    cost_pico: int = 0
+    decided: float
+
+
+class Call(SQLModel, table=True):
+    """One HTTP attempt, failed ones too; of kind `sent` until it is back.
+
+    `answer`, `finish` and `reasoning_blob` are what an interrupted decision goes on from.
+    """
+
+    __tablename__: ClassVar[str] = "call"
+    id: str = Field(primary_key=True)
+    decision: str = Field(index=True)
+    player: int = Field(foreign_key="player.id")
+    ask: int
+    attempt: int
+    kind: str  # sent ok, or the error's kind
+    http_status: int | None = None
+    request_id: str = ""
+    model_reported: str = ""
+    tier: str = "standard"
+    input_fresh: int = 0
+    cache_read: int = 0
+    cache_write_short: int = 0
+    cache_write_long: int = 0
+    output: int = 0
+    reasoning: int = 0
+    cost_pico: int = 0
+    price: str | None = Field(default=None, foreign_key="price.id")
+    possibly_billed: bool = False
+    latency_ms: float = 0.0
+    started: float
+    answer: str | None = None
+    finish: str = ""
+    finish_detail: str = ""
+    reasoning_kind: str = "none"
+    reasoning_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    request_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    response_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    error: str = ""
+
+
+class Blob(SQLModel, table=True):
+    """Text by the hash of its content: blake2b-128 of the UTF-8 bytes -> zlib of the same bytes."""
+
+    __tablename__: ClassVar[str] = "blob"
+    hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Price(SQLModel, table=True):
+    """The numbers a call was billed by, frozen when the run began (pico-dollars per token)."""
+
+    __tablename__: ClassVar[str] = "price"
+    id: str = Field(primary_key=True)
+    provider: str
+    model: str
+    tier: str
+    numbers: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    source: str
+    dated: str
+
+
+VIEWS = (
+    """
+    CREATE VIEW v_match AS
+    SELECT m.id AS match, m.run, m.game, m.pair, m.swap, m.attempt, m.status, m.reason, m.plies,
+           p0.label AS first_player, p1.label AS second_player,
+           s0.score AS first_score, s1.score AS second_score,
+           coalesce(nullif(s0.forfeit, ''), s1.forfeit) AS forfeit,
+           (SELECT coalesce(sum(d.cost_pico), 0) FROM decision d WHERE d.match = m.id) / 1e12 AS cost_usd,
+           datetime(m.started, 'unixepoch') AS started, m.finished - m.started AS seconds
+    FROM match m
+    LEFT JOIN seat s0 ON s0.match = m.id AND s0.seat = 0 LEFT JOIN player p0 ON p0.id = s0.player
+    LEFT JOIN seat s1 ON s1.match = m.id AND s1.seat = 1 LEFT JOIN player p1 ON p1.id = s1.player
+    """,
+    """
+    CREATE VIEW v_decision AS
+    SELECT d.id AS decision, d.match, m.game, d.ply, d.seat, p.label AS player, d.action_text AS move,
+           d.outcome, d.illegal, d.rationale, d.reasoning, d.latency_ms, d.cost_pico / 1e12 AS cost_usd,
+           (SELECT count(*) FROM call c WHERE c.decision = d.id) AS calls
+    FROM decision d JOIN match m ON m.id = d.match JOIN player p ON p.id = d.player
+    """,
+)

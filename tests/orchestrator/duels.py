@@ -1,0 +1,91 @@
+"""Playing a duel in a test, and its record as plain rows that two runs can be compared by."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from orchestrator.duel import Duel, Ending, Request
+from orchestrator.events import Event, Events
+from orchestrator.players import Conduct, Player
+from orchestrator.record.reading import RunResult, run_result
+from orchestrator.record.store import Record
+from orchestrator.table import Table
+from providers.retry import RetryPolicy
+
+QUICK = RetryPolicy(attempts=5, total_s=20, first_s=0.001, longest_s=0.002)
+
+
+def request(*players: str, **asked: Any) -> Request:
+    conduct = Conduct(**asked.pop("conduct", {}))
+    return Request(players=players, **{"game": "tictactoe", "pairs": 3, "seed": 1, **asked}, conduct=conduct)
+
+
+class Invited(Table):
+    """A table at which given players sit down in place of the specs `0` and `1`."""
+
+    def __init__(self, *players: Player) -> None:
+        super().__init__()
+        self._invited = players
+
+    def seat(self, text: str, *args: Any, **more: Any) -> Player:
+        return self._invited[int(text)] if text.isdigit() else super().seat(text, *args, **more)
+
+
+def play(
+    directory: Path,
+    asked: Request,
+    table: Table | None = None,
+    concurrency: int = 4,
+    events: list[Event] | None = None,
+    stop_after: int | None = None,
+) -> tuple[Ending, RunResult]:
+    """One run of the duel on the record in `directory`; `stop_after` decisions it is asked to stop."""
+    table = table or Table(retry=QUICK)
+
+    async def go() -> Ending:
+        decisions = 0
+
+        def listen(event: Event) -> None:
+            nonlocal decisions
+            if events is not None:
+                events.append(event)
+            decisions += event["type"] == "decision"
+            if decisions == stop_after:
+                duel.stop()
+
+        try:
+            with Record(directory) as record:
+                duel = Duel(asked, record, table, Events(listen), concurrency)
+                return await duel.play()
+        finally:
+            await table.aclose()
+
+    ending = asyncio.run(go())
+    return ending, run_result(directory)
+
+
+def rows(directory: Path, *, calls: bool = True) -> dict[str, list[tuple[Any, ...]]]:
+    """What two runs of the same duel must agree on: everything but ids of the run, times and request ids."""
+    wanted = {
+        "match": "substr(id, 13), pair, swap, attempt, seed, game, status, plies",
+        "seat": "substr(match, 13), seat, player, score, outcome, rank, forfeit",
+        "decision": "substr(id, 13), ply, seat, player, action, action_text, legal, mode, outcome, fault, "
+        "illegal, rationale, reasoning, reasoning_kind, state, user_blob, system_blob, style_sha, cost_pico",
+    }
+    if calls:
+        wanted["call"] = (
+            "substr(decision, 13), ask, kind, input_fresh, cache_read, output, reasoning, "
+            "cost_pico, answer, finish"
+        )
+    with sqlite3.connect(directory / "record.db") as db:
+        return {
+            table: sorted(db.execute(f"SELECT {columns} FROM {table}")) for table, columns in wanted.items()
+        }
+
+
+def integrity(directory: Path) -> str:
+    with sqlite3.connect(directory / "record.db") as db:
+        return str(db.execute("PRAGMA integrity_check").fetchone()[0])

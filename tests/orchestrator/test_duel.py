@@ -1,0 +1,197 @@
+"""A duel: pairs, seeds, workers, voids, stops and resumes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from orchestrator.duel import Request, draw_opening, open_record, resumed_request
+from orchestrator.fixture import Result
+from orchestrator.record.database import RecordError
+from orchestrator.record.store import Record
+from orchestrator.summary import summary
+from orchestrator.table import SpecError
+from providers.base import Final, Retryable
+from tests.orchestrator.duels import Invited, integrity, play, request, rows
+from tests.orchestrator.scripted import Scripted, model, said
+
+
+def a_move(asked):
+    """The first legal move that the prompt lists, as a model would find it."""
+    return said(json.dumps({"rationale": "the first", "action": asked.choices[0][0]}))
+
+
+def test_pairs_swap_seats_on_one_seed(tmp_path) -> None:
+    ending, result = play(tmp_path, request("bot:greedy", "bot:random", pairs=4))
+    assert not ending.reason and result.run.status == "finished"
+    matches = {(match.pair, match.swap): match for match in result.matches}
+    assert len(matches) == 8 and len(result.pair_scores) == 4
+    assert all(matches[pair, 0].seed == matches[pair, 1].seed for pair in range(4))
+    assert len({match.seed for match in result.matches}) == 4
+    assert [standing.matches for standing in result.standings] == [8, 8]
+    seats = rows(tmp_path)["seat"]
+    assert Counter((seat, player) for _, seat, player, *_ in seats) == dict.fromkeys(
+        [(0, 1), (0, 2), (1, 1), (1, 2)], 4
+    )
+
+
+@pytest.mark.parametrize("game", ["tictactoe", "connect4"])
+def test_one_seed_one_result_with_any_number_of_workers(tmp_path, game) -> None:
+    asked = request("sim:greedy?illegal=0.2&malformed=0.1", "bot:random", game=game, pairs=4)
+    for workers in (1, 16):
+        play(tmp_path / str(workers), asked, concurrency=workers)
+    assert rows(tmp_path / "1") == rows(tmp_path / "16")
+    play(tmp_path / "other", request(*asked.players, game=game, pairs=4, seed=2))
+    assert rows(tmp_path / "other") != rows(tmp_path / "1")
+
+
+def test_an_opening_is_shared_by_a_pair_and_chosen_by_nobody(tmp_path) -> None:
+    _, result = play(tmp_path, request("bot:greedy", "bot:random", game="connect4", opening=3, pairs=3))
+    openings = {(match.pair, match.swap): match.opening for match in result.matches}
+    assert all(openings[pair, 0] == openings[pair, 1] and len(openings[pair, 0]) == 3 for pair in range(3))
+    assert len({tuple(opening) for opening in openings.values()}) > 1
+    assert min(ply for _, ply, *_ in rows(tmp_path)["decision"]) == 3
+    with pytest.raises(ValueError, match="use fewer"):
+        draw_opening(request("bot:random", "bot:random", opening=9), 1)
+
+
+def test_trouble_voids_and_replays_and_is_nobodys_loss(tmp_path) -> None:
+    down = Retryable("server", "down", status=500)
+    provider = Scripted([down, down, down], a_move)
+    ending, result = play(
+        tmp_path, request("0", "bot:random", pairs=2), Invited(model(provider)), concurrency=1
+    )
+    assert ending.voids == 0 and result.run.status == "finished"
+    assert [match.status for match in result.matches].count("void") == 1
+    assert sum(match.status == "finished" for match in result.matches) == 4
+    assert [standing.matches for standing in result.standings] == [4, 4]
+    assert sum(standing.forfeits for standing in result.standings) == 0
+    (void,) = [match for match in result.matches if match.status == "void"]
+    assert "down" in void.reason and void.id.endswith("0001a")
+    assert any(match.id.endswith("0001a2") and match.status == "finished" for match in result.matches)
+
+
+def test_a_service_that_stays_down_leaves_incomplete_pairs_out(tmp_path) -> None:
+    provider = Scripted([], lambda _: (_ for _ in ()).throw(Retryable("server", "down", status=500)))
+    asked = request("0", "bot:random", pairs=2)
+    ending, result = play(tmp_path, asked, Invited(model(provider)))
+    assert ending.voids == 4 and result.run.status == "incomplete" and result.pair_scores == []
+    assert summary(result)["elo"] is None and summary(result)["voids"] == 12
+    ending, result = play(tmp_path, asked, Invited(model(Scripted([], a_move))))
+    assert ending.voids == 0 and len(result.pair_scores) == 2, "a resumed run tries them again"
+
+
+def test_a_wrong_key_stops_the_run_and_loses_nothing(tmp_path) -> None:
+    provider = Scripted([], a_move)
+    calls = 0
+
+    def then(asked):
+        nonlocal calls
+        calls += 1
+        if calls > 6:
+            raise Final("auth", "the key was revoked", status=401)
+        return a_move(asked)
+
+    provider.then = then
+    asked = request("0", "bot:random", pairs=3)
+    ending, result = play(tmp_path, asked, Invited(model(provider)), concurrency=1)
+    assert "revoked" in ending.reason and not ending.interrupted
+    assert (result.run.status, result.voids) == ("failed", 0)
+    assert len(rows(tmp_path)["call"]) == 7
+    provider.then = a_move
+    seen = len(provider.seen)
+    ending, result = play(tmp_path, asked, Invited(model(provider)))
+    assert result.run.status == "finished" and len(result.pair_scores) == 3
+    undisturbed = Scripted([], a_move)
+    play(tmp_path / "again", asked, Invited(model(undisturbed)))
+    assert len(undisturbed.seen) == len(provider.seen) - 1, f"only the refused call was made again, of {seen}"
+
+
+def test_a_drained_run_goes_on_where_it_stood(tmp_path) -> None:
+    asked = request("sim:greedy?illegal=0.3", "sim:random?malformed=0.2", game="connect4", pairs=5)
+    whole = tmp_path / "whole"
+    play(whole, asked)
+    broken = tmp_path / "broken"
+    for stop_after in (5, 1, 20):
+        ending, result = play(broken, asked, stop_after=stop_after, concurrency=3)
+        assert ending.interrupted and result.run.status == "stopped"
+    ending, result = play(broken, asked)
+    assert result.run.status == "finished"
+    assert rows(broken) == rows(whole)
+    assert integrity(broken) == "ok"
+
+
+def test_a_forfeit_ends_the_match_with_its_reason(tmp_path) -> None:
+    _, result = play(tmp_path, request("sim:greedy?prose=1", "bot:random", pairs=1))
+    first, second = result.standings
+    assert (first.forfeits, first.losses, second.wins, second.forfeits) == (2, 2, 2, 0)
+    assert {row[-1] for row in rows(tmp_path)["seat"]} == {"", "unparsable"}
+    _, result = play(
+        tmp_path / "random", request("sim:greedy?prose=1", "bot:random", conduct={"fallback": "random"})
+    )
+    assert (
+        result.standings[0].forfeits == 0
+        and result.standings[0].fallbacks == result.standings[0].decisions > 0
+    )
+
+
+def test_twins_are_told_apart(tmp_path) -> None:
+    _, result = play(tmp_path, request("bot:random", "bot:random"))
+    assert [standing.player.label for standing in result.standings] == ["bot:random #1", "bot:random #2"]
+    assert len({standing.player.hash for standing in result.standings}) == 2
+
+
+def test_events_tell_the_story_in_order(tmp_path) -> None:
+    events: list = []
+    play(tmp_path, request("sim:greedy", "bot:random", pairs=1), events=events, concurrency=1)
+    kinds = [event["type"] for event in events]
+    assert kinds[0] == "run" and kinds.count("match") == 4
+    assert kinds.count("decision") == len(rows(tmp_path)["decision"])
+    assert kinds.count("call") == len(rows(tmp_path)["call"])
+    json.dumps(events, allow_nan=False)
+
+
+def test_a_run_is_not_overwritten_nor_resumed_as_another(tmp_path) -> None:
+    asked = request("bot:random", "bot:greedy", pairs=1)
+    play(tmp_path, asked)
+    with pytest.raises(RecordError, match="--resume"):
+        open_record(tmp_path, resume=False)
+    with pytest.raises(RecordError, match="no run to resume"):
+        open_record(tmp_path / "nothing", resume=True)
+    assert not (tmp_path / "nothing").exists()
+    with open_record(tmp_path, resume=True) as record:
+        assert resumed_request(record, []) == asked
+        assert resumed_request(record, [("pairs", 1), ("players", asked.players)]) == asked
+        with pytest.raises(RecordError, match="pairs: 1 on record, 9 asked"):
+            resumed_request(record, [("pairs", 9)])
+
+
+def test_two_processes_cannot_write_one_record(tmp_path) -> None:
+    with Record(tmp_path), pytest.raises(RecordError, match="another process"):
+        Record(tmp_path)
+    Record(tmp_path).close()
+
+
+def test_a_request_survives_the_record() -> None:
+    asked = request("bot:random", "bot:greedy", conduct={"effort": "low", "temperature": 0.5}, price="1,2")
+    assert Request.from_json(json.loads(json.dumps(asked.to_json()))) == asked
+
+
+def test_an_unknown_player_makes_no_directory(tmp_path) -> None:
+    with pytest.raises(SpecError):
+        play(tmp_path / "x", request("bot:random", "bot:nobody"))
+
+
+@pytest.mark.parametrize(
+    ("returns", "scores", "ranks"),
+    [
+        ((1, -1), (1, 0), (1, 2)),
+        ((0, 0), (0.5, 0.5), (1, 1)),
+        ((3, 1, 1, 0), (1, 0.5, 0.5, 0), (1, 2, 2, 4)),
+    ],
+)
+def test_scores_and_ranks(returns, scores, ranks) -> None:
+    result = Result(returns, 9, ("",) * len(returns))
+    assert result.scores == scores and result.ranks == ranks

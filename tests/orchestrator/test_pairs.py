@@ -1,0 +1,65 @@
+"""The interval of a duel: it covers, it stays finite, and it does not care who is called player 1."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from orchestrator.ratings.pairs import ELO_PER_LOGIT, estimate, t95
+
+
+def play(rng: random.Random, seats: tuple[float, float], draws: float) -> float:
+    """A pair's score for a player who scores `seats[0]` moving first and `seats[1]` moving second."""
+    total = 0.0
+    for mean in seats:
+        drawn = min(draws, 2 * min(mean, 1 - mean))
+        luck = rng.random()
+        total += 1 if luck < mean - drawn / 2 else 0.5 if luck < mean + drawn / 2 else 0
+    return total / 2
+
+
+@pytest.mark.parametrize("pairs", [5, 10, 25, 50, 200])
+@pytest.mark.parametrize(
+    ("seats", "draws"),
+    [((0.5, 0.5), 0.1), ((0.5, 0.5), 0.6), ((0.7, 0.3), 0.1), ((0.75, 0.65), 0.1), ((0.9, 0.85), 0.05)],
+)
+def test_a_95_percent_interval_covers(pairs, seats, draws) -> None:
+    rng = random.Random(f"{pairs}{seats}{draws}")
+    mean = sum(seats) / 2
+    truth = ELO_PER_LOGIT * math.log(mean / (1 - mean))
+    duels = [estimate([play(rng, seats, draws) for _ in range(pairs)]) for _ in range(600)]
+    covered = sum(found.elo_low <= truth <= found.elo_high for found in duels) / len(duels)
+    assert covered >= 0.93
+    assert covered <= 0.985 or pairs <= 25
+
+
+@pytest.mark.parametrize("scores", [[1.0], [0.0] * 3, [1.0] * 500, [0.5] * 100, [0.5]])
+def test_sweeps_and_all_draws_stay_finite(scores) -> None:
+    found = estimate(scores)
+    assert all(map(math.isfinite, (found.elo_low, found.elo, found.elo_high)))
+    assert found.elo_low < found.elo < found.elo_high
+    assert found.score == scores[0]
+
+
+def test_no_pairs_no_estimate() -> None:
+    assert estimate([]) is None
+
+
+def test_naming_the_other_player_first_flips_the_sign() -> None:
+    scores = [1, 0.5, 0.75, 0, 1, 1, 0.5]
+    one, two = estimate(scores), estimate([1 - score for score in scores])
+    assert one.elo == pytest.approx(-two.elo)
+    assert (one.elo_low, one.elo_high) == pytest.approx((-two.elo_high, -two.elo_low))
+
+
+def test_few_pairs_decide_nothing_and_many_do() -> None:
+    assert not estimate([1.0, 0.5]).decided
+    assert estimate([0.75] * 30 + [0.5] * 10).decided
+    assert not estimate([0.5, 1, 0, 0.5] * 20).decided
+
+
+@pytest.mark.parametrize(("df", "value"), [(1, 12.7062), (2, 4.3027), (4, 2.7764), (9, 2.2622), (30, 2.0423)])
+def test_students_t(df, value) -> None:
+    assert t95(df) == pytest.approx(value, rel=0.01)

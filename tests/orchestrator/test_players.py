@@ -1,0 +1,230 @@
+"""A model at the table: asked, read, asked again, forfeited; what it cost; whose fault what is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+
+import engine
+from engine import Rng
+from orchestrator.players import CallMade, Conduct, Decision, Halt, Turn, Void
+from orchestrator.table import Spec, SpecError, Table
+from providers.base import Final, Retryable
+from providers.prices import PriceBook, cost
+from tests.orchestrator.scripted import PRICE, Scripted, model, said
+
+BOOK = PriceBook.load()
+GOOD = said('{"rationale": "because", "action": 4}', reasoning="thought", reasoning_kind="summary")
+ILLEGAL = said('{"rationale": "no", "action": 0}')  # columns are 1 to 7
+PROSE = said("I think the fourth column is nice.")
+CUT = said('{"rationale": "so long', "length")
+REFUSED = said("", "refusal", finish_detail="frontier_llm")
+
+
+def choose(
+    provider: Scripted, turn: Turn | None = None, **conduct: object
+) -> tuple[Decision, list[CallMade]]:
+    calls: list[CallMade] = []
+
+    def back(call: CallMade) -> None:
+        if call.attempt is not None:
+            calls.append(call)
+
+    view = engine.new("connect4", 1).view(0)
+    turn = turn or Turn("m-000", Rng(1))
+    made = asyncio.run(model(provider, **conduct).choose(view, turn._replace(on_call=back)))
+    return made, calls
+
+
+def test_a_legal_answer_is_the_move() -> None:
+    made, calls = choose(Scripted([GOOD]))
+    assert (made.action, made.outcome, made.rationale, made.reasoning) == (3, "ok", "because", "thought")
+    assert made.cost_pico == calls[0].cost_pico == cost(PRICE, GOOD.usage) > 0
+    assert [call.number for call in calls] == [1]
+
+
+@pytest.mark.parametrize("wrong", [ILLEGAL, PROSE, said("")])
+def test_a_wrong_answer_is_asked_again_with_the_reason(wrong) -> None:
+    provider = Scripted([wrong, GOOD])
+    made, calls = choose(provider)
+    assert (made.action, made.outcome, made.illegal) == (3, "reasked", 1)
+    assert [call.ask for call in calls] == [0, 1]
+    first, second = (request.messages for request in provider.seen)
+    assert len(second) == (3 if wrong.text else 1), "an empty turn is not sent back"
+    assert second[0].content.startswith(first[0].content)
+    assert second[-1].content != first[0].content
+    assert provider.seen[0].system == provider.seen[1].system
+
+
+def test_after_all_asks_the_policy_decides() -> None:
+    made, calls = choose(Scripted([ILLEGAL] * 9))
+    assert (made.action, made.outcome, made.fault, made.illegal) == (None, "forfeit", "illegal", 3)
+    assert len(calls) == 3
+    assert made.cost_pico == sum(call.cost_pico for call in calls)
+    made, _ = choose(Scripted([ILLEGAL] * 9), fallback="random", reasks=0)
+    assert made.outcome == "fallback" and made.action in range(7) and made.fault == "illegal"
+
+
+def test_a_prompt_does_not_grow_with_every_ask() -> None:
+    provider = Scripted([PROSE] * 5 + [GOOD])
+    choose(provider, reasks=5)
+    assert {len(request.messages) for request in provider.seen[1:]} == {3}
+
+
+def test_a_refusal_is_put_once_more_unchanged_then_forfeits() -> None:
+    provider = Scripted([REFUSED, GOOD])
+    made, _ = choose(provider)
+    assert made.action == 3 and provider.seen[0] == provider.seen[1]
+    made, calls = choose(Scripted([REFUSED] * 3))
+    assert (made.outcome, made.fault, len(calls)) == ("forfeit", "refusal: frontier_llm", 2)
+
+
+def test_a_cut_answer_gets_double_room_once() -> None:
+    provider = Scripted([CUT, CUT, GOOD])
+    made, _ = choose(provider, max_tokens=100)
+    assert made.action == 3 and made.illegal == 1
+    assert [request.max_output_tokens for request in provider.seen] == [100, 200, 200]
+
+
+def test_trouble_with_the_service_is_nobodys_fault() -> None:
+    down = Retryable("overloaded", "come back later", status=529, retry_after_s=0)
+    made, calls = choose(Scripted([down, down, GOOD]))
+    assert made.action == 3 and [call.number for call in calls] == [1, 2, 3]
+    with pytest.raises(Void, match="overloaded"):
+        choose(Scripted([down] * 9))
+
+
+@pytest.mark.parametrize("kind", ["auth", "quota", "unknown_model", "bad_request"])
+def test_what_will_not_get_better_stops_the_run(kind) -> None:
+    with pytest.raises(Halt, match=kind):
+        choose(Scripted([Final(kind, "no")]))
+
+
+def test_a_prompt_that_is_too_long_is_shortened_once() -> None:
+    long = Final("too_long", "too long")
+    provider = Scripted([PROSE, long, GOOD])
+    made, calls = choose(provider)
+    assert made.action == 3 and len(provider.seen[2].messages) == 1
+    assert [(call.ask, call.number) for call in calls] == [(0, 1), (1, 1), (1, 2)]
+    with pytest.raises(Void, match="too long"):
+        choose(Scripted([long, long]))
+
+
+def test_an_attempt_that_may_be_billed_costs_its_prompt() -> None:
+    hang = Retryable("timeout", "no answer", possibly_billed=True)
+    made, calls = choose(Scripted([hang, GOOD]))
+    assert calls[0].possibly_billed and calls[0].cost_pico > 0
+    assert made.cost_pico == calls[1].cost_pico, "a decision's cost is what is sure"
+
+
+def test_an_attempt_is_known_before_it_leaves() -> None:
+    told: list[CallMade] = []
+    turn = Turn("m-000", Rng(1), on_call=told.append)
+    asyncio.run(model(Scripted([GOOD])).choose(engine.new("connect4", 1).view(0), turn))
+    sent, back = told
+    assert sent.attempt is None and sent.possibly_billed and sent.cost_pico > 0
+    assert (sent.ask, sent.number, sent.started_unix < back.started_unix + 1) == (back.ask, back.number, True)
+    assert back.attempt is not None and not back.possibly_billed
+
+
+def test_what_was_answered_before_an_interruption_is_not_asked_again() -> None:
+    provider = Scripted([GOOD])
+    turn = Turn("m-000", Rng(1), answered={0: ILLEGAL, 1: PROSE}, attempts={0: 1, 1: 2, 2: 4})
+    made, calls = choose(provider, turn)
+    assert (made.action, made.illegal, len(provider.seen)) == (3, 2, 1)
+    assert [(call.ask, call.number) for call in calls] == [(2, 5)], "numbers go on after lost attempts"
+    assert made.cost_pico == sum(cost(PRICE, reply.usage) for reply in (ILLEGAL, PROSE, GOOD))
+    made, calls = choose(Scripted([]), turn._replace(answered={0: GOOD}))
+    assert made.action == 3 and made.reasoning == "thought" and not calls
+
+
+def test_on_the_rules_track_the_answer_is_notation() -> None:
+    provider = Scripted([said('{"rationale": "x", "move": "4"}')])
+    made, _ = choose(provider, track="rules")
+    assert made.action == 3 and provider.seen[0].choices is None
+
+
+def test_every_request_carries_the_conduct() -> None:
+    provider = Scripted([GOOD])
+    choose(provider, Turn("m-000", Rng(1), 7), effort="low", temperature=0.5, max_tokens=64, timeout=9.0)
+    request = provider.seen[0]
+    assert (request.effort, request.temperature, request.seed) == ("low", 0.5, 7)
+    assert (request.max_output_tokens, request.timeout_s, request.mode) == (64, 9.0, "json")
+    assert request.schema is not None and json.dumps(dict(request.schema))
+
+
+# ── specs ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("bot:mcts:200", "bot:mcts:200"),
+        ("sim:greedy?seed=2&illegal=0.1", "sim:greedy?illegal=0.1&seed=2"),
+        ("local:qwen3:4b", "local:qwen3:4b"),
+        ("human", "human"),
+        ("claude", BOOK.resolve("claude")),
+        ("claude?effort=low", BOOK.resolve("claude") + "?effort=low"),
+    ],
+)
+def test_specs_are_read_and_written_back(text, canonical) -> None:
+    assert str(Spec.parse(text, BOOK)) == canonical
+    assert Spec.parse(canonical, BOOK) == Spec.parse(text, BOOK)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("nobody", "claude"),
+        ("bot:", "bot:greedy"),
+        ("bot:nobody", "greedy"),
+        ("bot:mcts:many", "mcts"),
+        ("openai:gpt-6-luna?effort=lots", "expected one of"),
+        ("openai:gpt-6-luna?reasks=x", "not a number"),
+        ("openai:gpt-6-luna?nonsense=1", "nonsense"),
+        ("sim:greedy?nonsense=1", "nonsense"),
+        ("anthropic:claude-sonnet-5-5?temperature=0", "temperature"),
+        ("openai:no-such-model", "--price"),
+        ("openai:gpt-6-luna?style=nope", "default"),
+        ("openai:gpt-6-luna?track=closed", "open"),
+        ("openai:gpt-6-luna?effort", "option=value"),
+    ],
+)
+def test_a_wrong_spec_says_what_was_expected(text, says) -> None:
+    with pytest.raises(SpecError, match=says):
+        Table().seat(text)
+
+
+def test_an_unknown_price_refuses_until_told() -> None:
+    table = Table()
+    assert table.seat("openai:no-such-model", price="1,2").seated.price.output == 2_000_000
+    assert table.seat("openai:no-such-model?price=1,2").seated.price.input == 1_000_000
+    assert table.seat("openai:no-such-model", unpriced=True).seated.price is None
+    known = table.seat("openai:gpt-6-luna", price="77,77").seated
+    assert known.price == BOOK.price("openai", "gpt-6-luna"), (
+        "a known price is not overruled for the whole run"
+    )
+
+
+def test_only_what_runs_here_is_for_free(monkeypatch) -> None:
+    assert Table().seat("local:m").seated.price.output == 0
+    monkeypatch.setenv("LOCAL_BASE_URL", "https://models.example.org/v1")
+    with pytest.raises(SpecError, match="no price"):
+        Table().seat("local:m")
+    assert Table().seat("local:m?price=0,0").seated.price.output == 0
+
+
+def test_players_of_one_service_share_one_provider() -> None:
+    table = Table()
+    one, two = table.seat("sim:greedy?latency=0"), table.seat("sim:random?latency=0")
+    assert one.provider is two.provider
+    assert table.seat("sim:random?latency=0.1").provider is not one.provider
+
+
+def test_conduct_of_a_spec_wins_over_the_runs() -> None:
+    player = Table().seat("sim:greedy?style=terse&track=rules", Conduct(style="analyst", reasks=5))
+    assert (player.conduct.style, player.conduct.track, player.conduct.reasks) == ("terse", "rules", 5)
+    assert replace(player.conduct, style="x").style == "x"

@@ -1,0 +1,177 @@
+"""The record: its schema, its writer, its locks and its refusals."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+import pytest
+
+from orchestrator.record import database, tables
+from orchestrator.record.database import RecordError, connect, migrate
+from orchestrator.record.reading import match_story, reading, run_result
+from orchestrator.record.store import Record, blob_text
+from tests.orchestrator.duels import play, request
+
+
+def test_a_new_record_says_its_version_and_opens_anywhere(tmp_path) -> None:
+    with Record(tmp_path):
+        pass
+    with sqlite3.connect(tmp_path / "record.db") as db:
+        assert db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (
+            str(tables.SCHEMA_VERSION),
+        )
+        assert db.execute("PRAGMA page_size").fetchone() == (16384,)
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    assert {
+        "run",
+        "player",
+        "match",
+        "seat",
+        "decision",
+        "call",
+        "blob",
+        "price",
+        "v_match",
+        "v_decision",
+    } <= names
+
+
+def test_the_schema_is_the_released_one(tmp_path) -> None:
+    """A change of tables needs a new SCHEMA_VERSION and a migration: then renew this list."""
+    with Record(tmp_path):
+        pass
+    with sqlite3.connect(tmp_path / "record.db") as db:
+        columns = {
+            table: [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")]
+            for table in ("run", "player", "match", "seat", "decision", "call", "blob", "price", "meta")
+        }
+    assert (tables.SCHEMA_VERSION, {table: len(names) for table, names in columns.items()}) == (
+        1,
+        {
+            "run": 10,
+            "player": 10,
+            "match": 14,
+            "seat": 7,
+            "decision": 24,
+            "call": 29,
+            "blob": 2,
+            "price": 7,
+            "meta": 2,
+        },
+    )
+
+
+def test_an_older_record_is_brought_up_to_date_or_left_alone(tmp_path) -> None:
+    path = tmp_path / "record.db"
+    raw = sqlite3.connect(path, isolation_level=None)
+    raw.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
+    raw.execute("INSERT INTO meta VALUES ('schema', '1')")
+    raw.execute("CREATE TABLE run (id TEXT)")
+
+    def add_note(db: sqlite3.Connection) -> None:
+        db.execute("ALTER TABLE run ADD COLUMN note TEXT")
+
+    def fail(db: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("no room")
+
+    raw.execute("BEGIN")
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(raw, 1, 3, {1: add_note, 2: fail})
+    raw.execute("ROLLBACK")
+    assert [name for _, name, *_ in raw.execute("PRAGMA table_info(run)")] == ["id"]
+    migrate(raw, 1, 2, {1: add_note})
+    assert [name for _, name, *_ in raw.execute("PRAGMA table_info(run)")] == ["id", "note"]
+    assert raw.execute("SELECT value FROM meta").fetchone() == ("2",)
+    with pytest.raises(RecordError, match="no migration from schema 2"):
+        migrate(raw, 2, 3, {})
+    raw.close()
+
+
+def test_every_released_schema_has_its_migration() -> None:
+    assert set(database.MIGRATIONS) == set(range(1, tables.SCHEMA_VERSION))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"this is not a database, it is a letter" * 50, "not a record"), (None, "no table `meta`")],
+)
+def test_what_is_no_record_is_refused_and_left_as_it_was(tmp_path, content, says) -> None:
+    path = tmp_path / "record.db"
+    if content is None:
+        with sqlite3.connect(path) as db:
+            db.execute("CREATE TABLE other (x)")
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(RecordError, match=says):
+        connect(path)
+    assert path.read_bytes() == before
+
+
+def test_a_newer_record_asks_for_an_upgrade(tmp_path) -> None:
+    with Record(tmp_path):
+        pass
+    with sqlite3.connect(tmp_path / "record.db") as db:
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    with pytest.raises(RecordError, match="newer version"):
+        Record(tmp_path)
+
+
+def test_reading_where_nothing_is_makes_nothing(tmp_path) -> None:
+    with pytest.raises(RecordError, match="no record at"):
+        run_result(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_blobs_are_kept_once_and_come_back_exactly(tmp_path) -> None:
+    texts = ["", "plain", "naïve ☃ \x00 \udc80 lone", "long " * 10_000]
+    with Record(tmp_path) as record:
+        names = [record.blob(text) for text in texts for _ in range(3)]
+    with reading(tmp_path) as session:
+        assert [blob_text(session, name) for name in names[::3]] == texts
+        with pytest.raises(RecordError, match="no blob"):
+            blob_text(session, b"0" * 16)
+    assert len(set(names)) == len(texts)
+
+
+def test_rows_are_on_disk_soon_without_being_flushed(tmp_path) -> None:
+    with Record(tmp_path) as record:
+        record.blob("now")
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            with sqlite3.connect(tmp_path / "record.db") as db:
+                if db.execute("SELECT count(*) FROM blob").fetchone() == (1,):
+                    break
+        else:
+            pytest.fail("the row never came")
+
+
+def test_a_record_that_cannot_be_written_says_so(tmp_path) -> None:
+    record = Record(tmp_path)
+    with sqlite3.connect(tmp_path / "record.db") as db:
+        db.execute("DROP TABLE blob")
+    record.blob("lost")
+    with pytest.raises(RecordError, match="cannot be written"):
+        record.flush()
+    with pytest.raises(RecordError, match="cannot be written"):
+        record.blob("also lost")
+    with pytest.raises(RecordError, match="cannot be written"):
+        record.close()
+
+
+def test_a_match_is_found_by_the_end_of_its_id(tmp_path) -> None:
+    _, result = play(tmp_path, request("sim:greedy", "bot:random", pairs=2))
+    whole = result.matches[0].id
+    story = match_story(tmp_path, whole)
+    assert match_story(tmp_path, "0001a").match.id == whole == story.match.id
+    assert [player.label for _, player in story.seats] == ["sim:greedy", "bot:random"]
+    assert len(story.decisions) == story.match.plies
+    asked = [decision for decision in story.decisions if decision.user_blob]
+    assert all(len(story.calls[decision.id]) == 1 for decision in asked)
+    assert "Game: tictactoe" in story.text(asked[0].system_blob)
+    with pytest.raises(RecordError, match="there is no match '0009a'"):
+        match_story(tmp_path, "0009a")
+    with pytest.raises(RecordError, match="several matches"):
+        match_story(tmp_path, "a")
