@@ -79,11 +79,12 @@ class Duel:
         self.ending = Ending()
         self._waiting: deque[Fixture] = deque()
         self._tasks: list[asyncio.Task[None]] = []
+        self._bug: Exception | None = None
 
     # ── the run ──────────────────────────────────────────────────────────────────────────────────
 
     async def play(self) -> Ending:
-        """Play everything that is not yet played. Raises RecordError if it cannot be written."""
+        """Play everything that is not yet played. Raises RecordError if that cannot be written."""
         self._waiting.extend(self._open_fixtures())
         self.events.emit(
             "run",
@@ -101,15 +102,11 @@ class Duel:
         self._tasks = [
             asyncio.create_task(self._work()) for _ in range(min(self.concurrency, len(self._waiting)))
         ]
-        try:
-            await asyncio.gather(*self._tasks)
-        except asyncio.CancelledError:
-            self.ending.interrupted = True
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._end()
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.ending.interrupted |= any(isinstance(end, asyncio.CancelledError) for end in ends)
+        self._end()
+        if self._bug is not None:
+            raise self._bug
         return self.ending
 
     def stop(self, reason: str = "interrupted") -> None:
@@ -140,10 +137,14 @@ class Duel:
         except Halt as trouble:
             self.journal.stopped(fixture)
             self.stop(str(trouble))
-        except (Stopped, asyncio.CancelledError) as stopped:
+        except Stopped:
             self.journal.stopped(fixture)
-            if isinstance(stopped, asyncio.CancelledError):
-                raise
+        except asyncio.CancelledError:
+            self.journal.stopped(fixture)
+            raise
+        except Exception as bug:  # ours or a bot's: what the others have in flight still comes back
+            self._bug = bug
+            self.stop(f"{type(bug).__name__}: {bug}")
         else:
             self.journal.finished(fixture, result)
 
@@ -299,8 +300,7 @@ def player_row(number: int, player: Player) -> tables.Player:
         style=seated.style,
         track=seated.track,
         parameters=dict(seated.parameters),
-        hash=player_hash(seated.spec, seated.style, seated.track, seated.parameters)
-        + ("" if " #" not in seated.label else f"-{number}"),
+        hash=player_hash(seated.spec, seated.style, seated.track, seated.parameters),
     )
 
 

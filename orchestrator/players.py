@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -153,10 +155,25 @@ class HumanPlayer:
         self.ask = ask
 
     async def choose(self, view: View, turn: Turn) -> Decision:
-        action = await asyncio.to_thread(self.ask, view)
+        action = await _in_thread(lambda: self.ask(view))
         if action is None:
             return Decision(None, "forfeit", "human", fault="resigned")
         return Decision(action, "ok", "human")
+
+
+async def _in_thread(ask: Callable[[], int | None]) -> int | None:
+    """Like asyncio.to_thread, but a thread that still waits for a person does not keep the program alive."""
+    answer: Future[int | None] = Future()
+    answer.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return await asyncio.wrap_future(answer)
 
 
 class ModelPlayer:

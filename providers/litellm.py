@@ -18,7 +18,17 @@ from dataclasses import replace
 from typing import Any
 
 from providers import anthropic, google, openai, wire
-from providers.base import Capabilities, Final, ProviderError, Reply, Request, Usage, keep_secret, redact
+from providers.base import (
+    Capabilities,
+    Final,
+    ProviderError,
+    ReasoningKind,
+    Reply,
+    Request,
+    Usage,
+    keep_secret,
+    redact,
+)
 from providers.local import chat_form, chat_messages, chat_reply
 
 SERVICE = wire.Service(
@@ -54,7 +64,9 @@ class LiteLLM:
 
     def capabilities(self, model: str) -> Capabilities:
         """What litellm would translate; where a model takes less, its own 400 says so."""
-        return Capabilities(seed=True, reasoning="summary" if model.partition("/")[0] in _OURS else "raw")
+        vendor = model.partition("/")[0]
+        shown: ReasoningKind = "summary" if vendor in _OURS else "raw"
+        return Capabilities(seed=vendor != "anthropic", reasoning=shown)
 
     async def complete(self, request: Request) -> Reply:
         wire.check(self.name, request, able := self.capabilities(request.model))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -82,11 +84,17 @@ def test_a_duel_against_an_independent_server(tmp_path, monkeypatch, aimock, pla
 @pytest.mark.parametrize("player", LITELLM)
 @pytest.mark.parametrize("independent", [False, True], ids=["stand-in", "aimock"])
 def test_a_duel_through_litellm(tmp_path, monkeypatch, aimock, player, independent) -> None:
+    words = ["duel", player, "vs", "bot:random", "--game", "tictactoe", "--games", "4", "--opening", "1"]
     with served(Behaviour.of("greedy")) as server:
         url = aimock.url if independent else server.url
-        names = {"ANTHROPIC_BASE_URL": url, "OPENAI_BASE_URL": f"{url}/v1", "GOOGLE_GEMINI_BASE_URL": url}
-        point_at(monkeypatch, names)
-        play(tmp_path, request(player, "bot:random", game="tictactoe", pairs=2, opening=1))
+        point_at(
+            monkeypatch,
+            {"ANTHROPIC_BASE_URL": url, "OPENAI_BASE_URL": f"{url}/v1", "GOOGLE_GEMINI_BASE_URL": url},
+        )
+        # In a process of its own: litellm's clients outlive the event loop that made them.
+        command = [sys.executable, "-m", "orchestrator", *words, "--output", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
     result = run_result(tmp_path)
     assert len(result.pair_scores) == 2 and result.standings[0].forfeits == 0
     assert result.standings[0].calls > 0 == result.standings[0].failed_calls

@@ -176,7 +176,7 @@ def _sandwich(rating: Sequence[float], games: Sequence[Sequence[Game]], imaginar
             off = matches * (score - _chance(rating[i] - rating[j]))
             pull[i] = pull.get(i, 0.0) + off
             pull[j] = pull.get(j, 0.0) - off
-        _add_square(meat, pull, 0.5)
+        _add_square(meat, pull, 1.0)
     for i, j, _, matches in imaginary:  # half a double win, half a double loss
         p = _chance(rating[i] - rating[j])
         _add_square(meat, {i: 1.0, j: -1.0}, 2 * matches * (p * p + (1 - p) * (1 - p)) / 2)

@@ -52,7 +52,7 @@ class Player(SQLModel, table=True):
     style: str = ""
     track: str = ""
     parameters: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    hash: str = Field(unique=True)
+    hash: str = Field(index=True)  # not unique: a player may play against itself
 
 
 class Match(SQLModel, table=True):

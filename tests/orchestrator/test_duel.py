@@ -9,7 +9,9 @@ import pytest
 
 from orchestrator.duel import Request, draw_opening, open_record, resumed_request
 from orchestrator.fixture import Result
+from orchestrator.players import BotPlayer, HumanPlayer, Seated
 from orchestrator.record.database import RecordError
+from orchestrator.record.reading import run_result
 from orchestrator.record.store import Record
 from orchestrator.summary import summary
 from orchestrator.table import SpecError
@@ -109,6 +111,31 @@ def test_a_wrong_key_stops_the_run_and_loses_nothing(tmp_path) -> None:
     assert len(undisturbed.seen) == len(provider.seen) - 1, f"only the refused call was made again, of {seen}"
 
 
+def test_a_bug_in_a_bot_does_not_pass_for_a_finished_run(tmp_path) -> None:
+    class Broken:
+        def choose(self, game, rng):
+            raise ZeroDivisionError("a bug")
+
+    broken = BotPlayer(Seated("bot:broken", "bot:broken", "bot"), Broken())
+    asked = request("0", "bot:random", pairs=1)
+    with pytest.raises(ZeroDivisionError):
+        play(tmp_path, asked, Invited(broken))
+    run = run_result(tmp_path).run
+    assert (run.status, run.reason) == ("failed", "ZeroDivisionError: a bug")
+    play(tmp_path, asked, Invited(model(Scripted([], a_move))))
+    assert run_result(tmp_path).run.status == "finished"
+
+
+def test_a_person_is_asked_and_may_resign(tmp_path) -> None:
+    def ask(view):
+        return view.legal[0].id if view.ply < 4 else None
+
+    person = HumanPlayer(Seated("human", "human", "human"), ask)
+    _, result = play(tmp_path, request("0", "bot:random", pairs=1), Invited(person))
+    assert (result.standings[0].forfeits, result.standings[1].wins) == (2, 2)
+    assert {row[-1] for row in rows(tmp_path)["seat"]} == {"", "resigned"}
+
+
 def test_a_drained_run_goes_on_where_it_stood(tmp_path) -> None:
     asked = request("sim:greedy?illegal=0.3", "sim:random?malformed=0.2", game="connect4", pairs=5)
     whole = tmp_path / "whole"
@@ -140,7 +167,7 @@ def test_a_forfeit_ends_the_match_with_its_reason(tmp_path) -> None:
 def test_twins_are_told_apart(tmp_path) -> None:
     _, result = play(tmp_path, request("bot:random", "bot:random"))
     assert [standing.player.label for standing in result.standings] == ["bot:random #1", "bot:random #2"]
-    assert len({standing.player.hash for standing in result.standings}) == 2
+    assert len({standing.player.hash for standing in result.standings}) == 1, "as players they are one"
 
 
 def test_events_tell_the_story_in_order(tmp_path) -> None:

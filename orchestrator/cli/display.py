@@ -1,0 +1,443 @@
+"""What a person or a program sees of a run while it is played: one listener to its events per way of looking.
+
+    live    a table that redraws itself a few times a second, for a terminal
+    plain   one line per match and notice, for a log
+    json    every event as one line on stdout, for a program
+    none    nothing
+
+An event only updates counters; drawing happens on the live table's own clock, so five hundred matches
+at once cost no more than one. The result at the end comes from the record (the summary), not from what
+was counted here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from statistics import median
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Protocol, Self
+
+from orchestrator.cli import text
+from orchestrator.cli.result import call_figures, card, result_table
+from orchestrator.events import Event
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live as RichLive
+    from rich.table import Table
+    from rich.text import Text
+
+MODES = ("auto", "live", "plain", "json", "none")
+REDRAWS_PER_S = 4
+IN_FLIGHT_SHOWN = 6
+NOTICES_SHOWN = 4
+LINES_OF_A_SCREEN = 17  # of the live table without its matches and notices
+LATENCIES_KEPT = 1000
+
+
+class Display(Protocol):
+    """A listener to a run's events, inside `with`."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def __call__(self, event: Event) -> None: ...
+
+
+def make(mode: str = "auto", *, stream: IO[str] | None = None) -> Display:
+    """A display of that mode on `stream` (stdout). ValueError for a mode that does not exist."""
+    stream = stream or sys.stdout
+    if mode == "auto":
+        mode = "live" if _is_live(stream) else "plain"
+    if mode == "live":
+        return Live(text.console(stream))
+    if mode == "plain":
+        return Plain(text.console(stream))
+    if mode == "json":
+        return Json(stream)
+    if mode == "none":
+        return Silent()
+    raise ValueError(f"unknown display {mode!r}: expected one of {', '.join(MODES)}")
+
+
+def _is_live(stream: IO[str]) -> bool:
+    dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
+    return stream.isatty() and not dumb and "CI" not in os.environ
+
+
+class Silent:
+    """Shows nothing; also what the other displays begin as."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def __call__(self, event: Event) -> None:
+        pass
+
+
+class Json(Silent):
+    """One event, one line of strict ASCII JSON, flushed: safe to pipe into anything that reads lines."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __call__(self, event: Event) -> None:
+        self._stream.write(json.dumps(event, allow_nan=False) + "\n")
+        self._stream.flush()
+
+
+class Plain(Silent):
+    """One line per match that ended and per notice, then the result."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tally = Tally()
+
+    def __call__(self, event: Event) -> None:
+        self._tally.add(event)
+        if event["type"] == "summary":
+            self._console.print(result_table(event))
+            return
+        line = self._line(event)
+        if line:
+            self._console.print(line, soft_wrap=True)
+
+    def _line(self, event: Event) -> str:
+        tally = self._tally
+        if event["type"] == "run":
+            return f"{tally.headline()} · {tally.where()}"
+        if event["type"] == "notice":
+            return notice(event)
+        if event["type"] == "match" and event["status"] != "started":
+            return f"[{tally.done}/{tally.planned}] {ended(event, tally.game)}"
+        return ""
+
+
+class Live(Silent):
+    """The table that redraws itself; gone at the end, when the result takes its place."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tally = Tally()
+        self._lock = threading.Lock()  # rich draws on a thread of its own
+        self._live: RichLive | None = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            self._tally.add(event)
+        if event["type"] == "run":
+            self._start()
+        elif event["type"] == "summary":
+            self._stop()
+            self._console.print(result_table(event))
+
+    def _start(self) -> None:
+        from rich.live import Live as RichLive
+
+        self._live = RichLive(
+            console=self._console,
+            get_renderable=self.screen,
+            refresh_per_second=REDRAWS_PER_S,
+            transient=True,
+            vertical_overflow="crop",
+        )
+        self._live.start()
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def screen(self) -> RenderableType:
+        """All of it, as of now."""
+        with self._lock:
+            return screen(self._tally, self._console.width, self._console.height)
+
+
+# ── what was counted ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class Counts:
+    """One player so far."""
+
+    wins: int = 0
+    draws: int = 0
+    losses: int = 0
+    forfeits: int = 0
+    illegal: int = 0
+    calls: int = 0
+    failed: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES_KEPT))
+
+    @property
+    def points(self) -> float:
+        return self.wins + self.draws / 2
+
+
+@dataclass(slots=True)
+class Tally:
+    """What events have told. `scores` are player 1's by pair and swap, for the running estimate."""
+
+    labels: list[str] = field(default_factory=list)
+    game: str = ""
+    output: str = ""
+    seed: int = 0
+    concurrency: int = 1
+    pairs: int = 0
+    planned: int = 0
+    earlier: int = 0  # matches that were on record when the run began again
+    done: int = 0
+    voids: int = 0
+    began: float = field(default_factory=time.monotonic)
+    players: dict[str, Counts] = field(default_factory=dict)
+    scores: dict[int, dict[int, float]] = field(default_factory=dict)
+    flying: dict[str, str] = field(default_factory=dict)  # match id -> what happened last in it
+    notices: deque[str] = field(default_factory=lambda: deque(maxlen=NOTICES_SHOWN))
+
+    def add(self, event: Event) -> None:
+        adder = _ADDERS.get(event["type"])
+        if adder is not None:
+            adder(self, event)
+
+    def headline(self) -> str:
+        """Who plays what; `where` says the rest."""
+        return f"{' vs '.join(map(text.one_line, self.labels))} · {self.game}"
+
+    def where(self) -> str:
+        earlier = f" · {text.plural(self.earlier, 'match', 'matches')} played earlier" if self.earlier else ""
+        return (
+            f"{text.plural(self.pairs, 'pair')} · seed {self.seed} · {self.concurrency} at once{earlier}"
+            f" · {text.one_line(self.output)}"
+        )
+
+    def pair_scores(self) -> list[float]:
+        """Player 1's mean score of every complete pair."""
+        size = len(self.labels)
+        return [sum(swaps.values()) / size for swaps in self.scores.values() if len(swaps) == size]
+
+    def _run(self, event: Event) -> None:
+        self.labels, self.game, self.output = list(event["players"]), event["game"], event["output"]
+        self.seed, self.concurrency = event["seed"], event["concurrency"]
+        self.pairs, self.planned = event["pairs"], event["matches"]
+        self.earlier = self.done = self.planned - event["waiting"]
+        self.players = {label: Counts() for label in self.labels}
+        if self.earlier:
+            self._recall()
+
+    def _recall(self) -> None:
+        """A resumed run begins with what its record holds."""
+        from pathlib import Path
+
+        from orchestrator.record.database import RecordError
+        from orchestrator.record.reading import run_result
+
+        try:
+            result = run_result(Path(self.output))
+        except RecordError:
+            return  # the counts then begin at zero; the result at the end is whole anyhow
+        for standing in result.standings:
+            latencies = deque(standing.latencies_ms, LATENCIES_KEPT)
+            self.players[standing.player.label] = Counts(
+                standing.wins,
+                standing.draws,
+                standing.losses,
+                standing.forfeits,
+                standing.illegal,
+                standing.calls,
+                standing.failed_calls,
+                standing.input_tokens,
+                standing.output_tokens,
+                standing.cost_pico / text.PICO,
+                latencies,
+            )
+        for match in result.matches:
+            if match.id in result.scores:
+                self.scores.setdefault(match.pair, {})[match.swap] = result.scores[match.id][1]
+
+    def _match(self, event: Event) -> None:
+        if event["status"] == "started":
+            self.flying[event["id"]] = f"{text.one_line(event['seats'][0])} begins"
+            return
+        self.flying.pop(event["id"], None)
+        if event["status"] == "void":
+            self.voids += 1
+            self.notices.append(ended(event, ""))
+            return
+        self.done += 1
+        for label, score, forfeit in zip(event["seats"], event["scores"], event["forfeits"], strict=True):
+            counts = self.players[label]
+            counts.wins += score == 1
+            counts.draws += 0 < score < 1
+            counts.losses += score == 0
+            counts.forfeits += bool(forfeit)
+            if label == self.labels[0]:
+                self.scores.setdefault(event["pair"], {})[event["swap"]] = score
+        if any(event["forfeits"]):
+            self.notices.append(ended(event, ""))
+
+    def _decision(self, event: Event) -> None:
+        move = text.one_line(event["move"], 20) or f"no move ({text.one_line(event['fault'], 30)})"
+        again = f" after {text.plural(event['illegal'], 'illegal answer')}" if event["illegal"] else ""
+        self.flying[event["match"]] = (
+            f"ply {event['ply'] + 1:>3}  {text.one_line(event['player'])}: {move}{again}"
+        )
+        counts = self.players[event["player"]]
+        counts.illegal += event["illegal"]
+        if event["latency_ms"]:
+            counts.latencies_ms.append(event["latency_ms"])
+
+    def _call(self, event: Event) -> None:
+        counts = self.players[event["player"]]
+        counts.calls += 1
+        counts.failed += event["kind"] != "ok"
+        counts.input_tokens += event["input_tokens"]
+        counts.output_tokens += event["output_tokens"]
+        if not event["possibly_billed"]:
+            counts.cost_usd += event["cost_usd"]
+
+    def _notice(self, event: Event) -> None:
+        self.notices.append(notice(event))
+
+
+_ADDERS = {
+    "run": Tally._run,
+    "match": Tally._match,
+    "decision": Tally._decision,
+    "call": Tally._call,
+    "notice": Tally._notice,
+}
+
+
+def short(match: str) -> str:
+    """A match's id without its run's: `r1k3f0a2b-0007a` -> `0007a`."""
+    return match.rpartition("-")[2]
+
+
+def ended(event: Event, game: str) -> str:
+    """One line on a match that finished or is void."""
+    seats = [text.one_line(label) for label in event["seats"]]
+    if event["status"] == "void":
+        return f"{short(event['id'])}  {' vs '.join(seats)}  void: {text.one_line(event['reason'], 200)}"
+    scores = [text.points(score) for score in event["scores"]]
+    if len(seats) == 2:
+        line = f"{short(event['id'])}  {seats[0]} {scores[0]}–{scores[1]} {seats[1]}"
+    else:
+        line = f"{short(event['id'])}  " + ", ".join(f"{a} {b}" for a, b in zip(seats, scores, strict=True))
+    line += f"  {game + ', ' if game else ''}{event['plies']} plies"
+    for label, why in zip(seats, event["forfeits"], strict=True):
+        if why:
+            line += f"; {label} forfeits: {text.one_line(why, 80)}"
+    return line
+
+
+def notice(event: Event) -> str:
+    return text.one_line(str(event.get("text", "")), 300)
+
+
+# ── the live table ───────────────────────────────────────────────────────────────────────────────────
+
+
+def screen(tally: Tally, width: int, height: int) -> RenderableType:
+    """The live table as of now; what is at the table gives way where the terminal is low."""
+    from rich.console import Group
+    from rich.text import Text
+
+    notices = [Text(line, "yellow", no_wrap=True, overflow="ellipsis") for line in tally.notices]
+    parts: list[RenderableType] = [
+        Text(tally.headline(), "bold", no_wrap=True, overflow="ellipsis"),
+        Text(tally.where(), "dim", no_wrap=True, overflow="ellipsis"),
+        Text(""),
+        _score_line(tally),
+        _bar(tally, width),
+        Text(""),
+        card({label: _live_figures(counts) for label, counts in tally.players.items()}),
+        Text(""),
+    ]
+    room = height - len(notices) - LINES_OF_A_SCREEN
+    return Group(*parts, _in_flight(tally, max(1, min(IN_FLIGHT_SHOWN, room))), *notices)
+
+
+def _score_line(tally: Tally) -> Text:
+    from rich.text import Text
+
+    from orchestrator.ratings.pairs import estimate
+
+    scores = tally.pair_scores()
+    names = [text.one_line(label) for label in tally.labels]
+    reached = [text.points(tally.players[label].points) for label in tally.labels]
+    if len(names) != 2:
+        line = Text("  ".join(f"{name} {score}" for name, score in zip(names, reached, strict=True)), "bold")
+    else:
+        line = Text(f"{names[0]} {reached[0]} – {reached[1]} {names[1]}", "bold")
+    line.append(f"   {len(scores)} of {text.plural(tally.pairs, 'pair')}", "default not bold")
+    estimated = estimate(scores) if len(names) == 2 else None
+    if estimated is not None:
+        interval = text.elo(estimated.elo_low, estimated.elo, estimated.elo_high)
+        line.append(f"   {interval} Elo", "green" if estimated.decided else "dim not bold")
+    return line
+
+
+def _bar(tally: Tally, width: int) -> Table:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    spent = text.duration(time.monotonic() - tally.began)
+    voids = f" · {text.plural(tally.voids, 'void')}" if tally.voids else ""
+    row = Table.grid(padding=(0, 2))
+    row.add_column()
+    row.add_column(no_wrap=True, overflow="ellipsis")
+    bar = ProgressBar(total=max(1, tally.planned), completed=tally.done, width=max(10, min(40, width - 45)))
+    row.add_row(bar, f"{tally.done}/{tally.planned} matches · {spent}{voids}")
+    return row
+
+
+def _live_figures(counts: Counts) -> dict[str, str]:
+    figures = {
+        "won / drawn / lost": f"{counts.wins} / {counts.draws} / {counts.losses}",
+        "forfeits": str(counts.forfeits),
+        "illegal answers": str(counts.illegal),
+    }
+    latency = median(counts.latencies_ms) if counts.latencies_ms else None
+    return figures | call_figures(
+        counts.calls,
+        counts.failed,
+        counts.input_tokens,
+        counts.output_tokens,
+        text.dollars(counts.cost_usd),
+        latency,
+    )
+
+
+def _in_flight(tally: Tally, room: int) -> Text:
+    from rich.text import Text
+
+    shown = list(tally.flying.items())
+    if len(shown) > room:
+        shown = shown[: room - 1]
+    lines = [f"{short(match):>6}  {last}" for match, last in shown]
+    if len(tally.flying) > len(shown):
+        lines.append(
+            f"        {text.plural(len(tally.flying) - len(shown), 'match', 'matches')} more at the table"
+        )
+    return Text("\n".join(lines), "dim", no_wrap=True, overflow="ellipsis")

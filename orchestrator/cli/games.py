@@ -1,0 +1,72 @@
+"""`orchestrator games`: what can be played."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from orchestrator.cli import text
+
+
+@click.command(short_help="The games that can be played.")
+@click.option("--json", "as_json", is_flag=True, help="For programs; with the rules.")
+def command(as_json: bool) -> None:
+    """The games that can be played, those of installed packages (entry points `duelist.games`) included."""
+    import engine
+
+    found = [describe(name) for name in engine.games()]
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    _print([game for game in found if "error" not in game])
+    for game in found:
+        if "error" in game:
+            click.echo(f"left out: {text.one_line(game['error'], 400)}", err=True)
+
+
+def describe(name: str) -> dict[str, Any]:
+    """The facts of a game, or why it does not load."""
+    import engine
+
+    try:
+        game = engine.new(name)
+    except ValueError as error:
+        return {"name": name, "error": str(error)}
+    module = type(game).__module__
+    return {
+        "name": name,
+        "players": int(game.num_players()),
+        "actions": int(game.num_actions()),
+        "max_plies": int(game.max_plies()),
+        "hidden_information": bool(game.hidden_information()),
+        "variant": game.variant(),
+        "compiled": str(getattr(sys.modules[module], "__file__", "")).endswith((".so", ".pyd")),
+        "source": "built in" if module.startswith("engine.games.") else module,
+        "rules": game.rules_text(),
+    }
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("game", style="bold", no_wrap=True)
+    for name in ("players", "actions", "longest"):
+        table.add_column(name, justify="right")
+    for name in ("information", "engine", "variant", "from"):
+        table.add_column(name)
+    for game in found:
+        table.add_row(
+            text.one_line(game["name"]),
+            *(str(game[name]) for name in ("players", "actions", "max_plies")),
+            "hidden" if game["hidden_information"] else "perfect",
+            "compiled" if game["compiled"] else "plain Python",
+            text.one_line(" ".join(f"{key}={value}" for key, value in game["variant"].items()))
+            or text.NOTHING,
+            text.one_line(game["source"]),
+        )
+    text.console().print(table)

@@ -1,0 +1,402 @@
+"""`orchestrator leaderboard`: standings over many records, one table per game and track.
+
+Players are joined by their hash, so the same spec with the same style, track and parameters is one
+player in all runs; but what the stand-in answered is never joined with what a model answered. Games,
+variants and tracks are never pooled. Ratings come from complete pairs only; everything else counts all
+finished matches. Pairs on one instance (the same seed played again in another run) may repeat each other
+move by move, so together they count as one observation.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, combinations
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli import text
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+    from orchestrator.ratings.bradley_terry import Interval, Pairing, Ratings
+    from orchestrator.record.reading import RunResult, Standing
+    from orchestrator.record.tables import Match, Player
+
+FEW_PAIRS = 30  # below this a rating is called provisional
+ANCHOR = "bot:random"  # 0 Elo where it plays
+COLUMNS = (
+    "Elo",
+    "score",
+    "W/D/L",
+    "illegal",
+    "$/match",
+    "median",
+    "forfeits",
+    "95 % in",
+)  # the last go first
+NAME_WIDTH = 16  # before a longer name is folded
+
+
+@click.command(short_help="Standings over one run or many, with intervals.")
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--game", metavar="NAME", help="Only this game.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def command(runs: tuple[Path, ...], game: str | None, as_json: bool) -> None:
+    """Standings over RUNS, by default all of runs/*, one table per game and track.
+
+    Exit status: 1 if a record could not be read, 2 if none could.
+    """
+    from orchestrator.record.database import RecordError
+    from orchestrator.record.reading import run_result
+
+    paths = runs or tuple(sorted(path.parent for path in Path("runs").glob("*/record.db")))
+    if not paths:
+        raise click.UsageError("no records below runs/: play a duel first, or name the runs' directories")
+    results, unread = [], 0
+    for path in paths:
+        try:
+            results.append(run_result(path))
+        except RecordError as error:
+            click.echo(f"left out: {text.one_line(str(error), 400)}", err=True)
+            unread += 1
+    boards = [board for board in boards_of(results) if game in (None, board.game)]
+    if as_json:
+        click.echo(json.dumps([board.to_json() for board in boards], indent=2, allow_nan=False))
+    else:
+        _print(boards, game)
+    sys.exit(0 if not unread else 1 if results else 2)
+
+
+def _print(boards: Sequence[Board], game: str | None) -> None:
+    console = text.console()
+    for board in boards:
+        console.print(board_table(board, console))
+    if not boards:
+        console.print(f"No finished match{f' of {game}' if game else ''} on record.")
+
+
+# ── joining ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+Instance = tuple[int, tuple[int, ...], tuple[str, ...]]  # seed, opening, players
+
+
+@dataclass(slots=True)
+class Line:
+    """One player over all runs of a board."""
+
+    player: Player
+    name: str
+    total: Standing
+    rank: int | None = None
+    elo: Interval | None = None
+    pairs: int = 0  # instances, which are what is independent
+
+
+@dataclass(slots=True)
+class Board:
+    """One game, one variant, one set of tracks. `instances`: complete pairs by what was played, by whom."""
+
+    game: str
+    variant: Mapping[str, int]
+    tracks: tuple[str, ...]
+    lines: dict[str, Line] = field(default_factory=dict)
+    instances: dict[Instance, list[list[Pairing]]] = field(default_factory=dict)
+    zero: str = "the mean of all"
+
+    @property
+    def pairs(self) -> int:
+        """How many were completed."""
+        return sum(map(len, self.instances.values()))
+
+    @property
+    def title(self) -> str:
+        variant = "".join(f" {key}={value}" for key, value in sorted(self.variant.items()))
+        return (
+            f"{self.game}{variant} · {' and '.join(self.tracks)} track"
+            if self.tracks
+            else f"{self.game}{variant}"
+        )
+
+    def ranked(self) -> list[Line]:
+        """By rating, then by score; the unrated last."""
+
+        def key(line: Line) -> tuple[bool, float, float, str]:
+            return line.elo is None, -(line.elo.mid if line.elo else 0), -line.total.score, line.name
+
+        return sorted(self.lines.values(), key=key)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "game": self.game,
+            "variant": dict(self.variant),
+            "tracks": list(self.tracks),
+            "pairs": self.pairs,
+            "elo_zero": self.zero,
+            "players": [line_json(line) for line in self.ranked()],
+        }
+
+
+def boards_of(results: Iterable[RunResult]) -> list[Board]:
+    """Every game and track with a finished match, rated."""
+    boards: dict[tuple[str, str, tuple[str, ...]], Board] = {}
+    for result in results:
+        if not result.scores:
+            continue
+        request = result.run.request
+        tracks = tuple(sorted({s.player.track for s in result.standings if s.player.track}))
+        variant = request.get("variant") or {}
+        key = request["game"], json.dumps(variant, sort_keys=True), tracks
+        board = boards.setdefault(key, Board(request["game"], variant, tracks))
+        _join(board, result)
+    for board in boards.values():
+        _name(board)
+        _rate(board)
+    return [board for _, board in sorted(boards.items())]
+
+
+def _join(board: Board, result: RunResult) -> None:
+    names = {standing.player.id: _identity(standing) for standing in result.standings}
+    for standing in result.standings:
+        name = names[standing.player.id]
+        if name in board.lines:
+            board.lines[name].total += standing
+        else:
+            board.lines[name] = Line(standing.player, standing.player.label, standing)
+    for instance, pairings in _complete_pairs(result, names):
+        board.instances.setdefault(instance, []).append(pairings)
+
+
+def _identity(standing: Standing) -> str:
+    return standing.player.hash + (" (stand-in)" if _fakes(standing) else "")
+
+
+def _complete_pairs(result: RunResult, names: Mapping[int, str]) -> Iterator[tuple[Instance, list[Pairing]]]:
+    """Every complete pair: what was played on, and for every two of its players the first's mean score."""
+    from orchestrator.ratings.bradley_terry import Pairing
+
+    pairs: dict[int, list[Match]] = {}
+    for match in result.matches:
+        if match.id in result.scores:
+            pairs.setdefault(match.pair, []).append(match)
+    rivals = [(a, b) for a, b in combinations(sorted(names), 2) if names[a] != names[b]]
+    for matches in pairs.values():
+        if rivals and len(matches) == len(names):
+            scores = [result.scores[match.id] for match in matches]
+            instance = matches[0].seed, tuple(matches[0].opening), tuple(sorted(names.values()))
+            yield (
+                instance,
+                [
+                    Pairing(names[a], names[b], mean(_beats(s[a], s[b]) for s in scores), len(scores))
+                    for a, b in rivals
+                ],
+            )
+
+
+def _beats(mine: float, other: float) -> float:
+    return 1.0 if mine > other else 0.5 if mine == other else 0.0
+
+
+def _name(board: Board) -> None:
+    """Labels; where two players share one their specs, and where they share that too what else differs."""
+    lines = list(board.lines.values())
+    for line in lines:
+        like = [other.player for other in lines if other.player.label == line.player.label]
+        if len(like) > 1:
+            same = [player for player in like if player.spec == line.player.spec]
+            line.name = " ".join([line.player.spec, *_differing(line.player, same)])
+        if _fakes(line.total):
+            line.name += " (stand-in)"
+
+
+def _differing(player: Player, others: Sequence[Player]) -> list[str]:
+    """The settings in which players of one spec differ."""
+    settings = [{"style": one.style, "track": one.track, **one.parameters} for one in (player, *others)]
+    mine, *_ = settings
+    return [f"{name}={value}" for name, value in mine.items() if any(s.get(name) != value for s in settings)]
+
+
+# ── rating ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _rate(board: Board) -> None:
+    """Elo with 95 % intervals: by Bradley–Terry; of two players alone exactly as their duel said it."""
+    from orchestrator.ratings.bradley_terry import fit
+
+    if not board.instances:
+        return
+    ratings = fit([list(chain.from_iterable(pairs)) for _, pairs in sorted(board.instances.items())])
+    anchor = _anchor(board, ratings)
+    if anchor is not None:
+        board.zero = board.lines[anchor].name
+    for name in ratings.players:
+        line = board.lines[name]
+        line.pairs = ratings.clusters[ratings.players.index(name)]
+        line.rank = ratings.rank(name)
+        line.elo = ratings.about_mean(name) if anchor is None else ratings.difference(name, anchor)
+    if len(ratings.players) == 2 and anchor is not None:
+        _rate_two(board, ratings, anchor)
+
+
+def _anchor(board: Board, ratings: Ratings) -> str | None:
+    """Who is 0 Elo: the random bot; of two players the weaker; else nobody but the mean."""
+    for name in ratings.players:
+        if board.lines[name].player.spec == ANCHOR:
+            return name
+    if len(ratings.players) == 2:
+        return min(ratings.players, key=lambda name: ratings.elo[ratings.players.index(name)])
+    return None
+
+
+def _rate_two(board: Board, ratings: Ratings, anchor: str) -> None:
+    """Exactly what the duel itself said at its end, over all its runs."""
+    from orchestrator.ratings.bradley_terry import Interval
+    from orchestrator.ratings.pairs import estimate
+
+    (other,) = (name for name in ratings.players if name != anchor)
+    scores = [
+        mean(p.score if p.first == other else 1 - p.score for pairing in pairs for p in pairing)
+        for pairs in board.instances.values()
+    ]
+    estimated = estimate(scores)
+    if estimated is not None:
+        board.lines[other].elo = Interval(estimated.elo_low, estimated.elo, estimated.elo_high)
+        board.lines[other].rank = 2 if estimated.elo_high < 0 else 1
+        board.lines[anchor].rank = 2 if estimated.elo_low > 0 else 1
+
+
+# ── showing ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def board_table(board: Board, console: Console) -> RenderableType:
+    """The standings with notes; columns that a narrow terminal has no room for are left out, and named."""
+    from rich.console import Group
+    from rich.text import Text
+
+    columns = list(COLUMNS)
+    while len(columns) > 1 and _width(board, columns) > console.width:
+        columns.pop()
+    notes = _notes(board)
+    if len(columns) < len(COLUMNS):
+        notes.append(f"No room here for: {', '.join(COLUMNS[len(columns) :])} (all in --json).")
+    parts: list[RenderableType] = [Text(text.one_line(board.title), "bold"), Text(""), _table(board, columns)]
+    return Group(*parts, Text(""), *(Text(note, "dim") for note in notes), Text(""))
+
+
+def _width(board: Board, columns: Sequence[str]) -> int:
+    """The characters that these columns take, where names are folded at their least width."""
+    rows = [_cells(line) for line in board.lines.values()]
+    return 5 + NAME_WIDTH + sum(2 + max(len(name), *(len(row[name]) for row in rows)) for name in columns)
+
+
+def _table(board: Board, columns: Sequence[str]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("player", overflow="fold", min_width=NAME_WIDTH)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in board.ranked():
+        rank = text.NOTHING if line.rank is None else str(line.rank)
+        cells = _cells(line)
+        table.add_row(
+            rank, Text(text.one_line(line.name, 80), "bold"), *(Text(cells[name]) for name in columns)
+        )
+    return table
+
+
+def _cells(line: Line) -> dict[str, str]:
+    total = line.total
+    middle, slow = total.latency_ms(0.5), total.latency_ms(0.95)
+    return {
+        "Elo": _elo(line),
+        "score": text.percent(total.wins + total.draws / 2, total.matches),
+        "W/D/L": f"{total.wins}/{total.draws}/{total.losses}",
+        "illegal": text.percent(total.decisions_illegal, total.decisions),
+        "$/match": _per_match(total),
+        "median": text.NOTHING if middle is None else text.duration(middle / 1000),
+        "forfeits": str(total.forfeits),
+        "95 % in": text.NOTHING if slow is None else text.duration(slow / 1000),
+    }
+
+
+def _elo(line: Line) -> str:
+    if line.elo is None:
+        return text.NOTHING
+    if line.elo.low == line.elo.high:
+        return "0"
+    return text.elo(line.elo.low, line.elo.mid, line.elo.high) + ("*" if line.pairs < FEW_PAIRS else "")
+
+
+def _per_match(total: Standing) -> str:
+    if not total.calls:
+        return text.NOTHING
+    return "?" if total.unpriced_calls else text.money(round(total.cost_pico / max(1, total.matches)))
+
+
+def _notes(board: Board) -> list[str]:
+    if not board.instances:
+        return ["No pair was completed: no ratings yet."]
+    pairs = text.plural(board.pairs, "complete pair")
+    if board.pairs > len(board.instances):
+        pairs += f" on {text.plural(len(board.instances), 'instance')}"
+    notes = [
+        f"Elo above {text.one_line(board.zero)} with its 95 % interval, from {pairs}.",
+        "Rank: 1 + the players who are better beyond the interval of the difference; a shared rank is a tie.",
+    ]
+    if any(line.elo is not None and line.pairs < FEW_PAIRS for line in board.lines.values()):
+        notes.append(f"* provisional: fewer than {FEW_PAIRS} pairs.")
+    return notes + [
+        f"STAND-IN: {text.one_line(line.name)} was answered by {text.one_line(', '.join(fakes))}."
+        for line in board.ranked()
+        if (fakes := _fakes(line.total))
+    ]
+
+
+def _fakes(total: Standing) -> list[str]:
+    """The stand-in's names, where it answered in place of a model."""
+    from orchestrator.cli.result import STAND_IN
+
+    return [name for name in total.reported if name.startswith(STAND_IN) and total.player.kind != "sim"]
+
+
+def line_json(line: Line) -> dict[str, Any]:
+    total = line.total
+    return {
+        "rank": line.rank,
+        "name": line.name,
+        "spec": line.player.spec,
+        "hash": line.player.hash,
+        "style": line.player.style,
+        "track": line.player.track,
+        "reported": total.reported,
+        "matches": total.matches,
+        "pairs": line.pairs,
+        "score": total.score,
+        "wins": total.wins,
+        "draws": total.draws,
+        "losses": total.losses,
+        "forfeits": total.forfeits,
+        "decisions": total.decisions,
+        "decisions_illegal": total.decisions_illegal,
+        "calls": total.calls,
+        "cost_usd": total.cost_pico / text.PICO,
+        "possibly_billed_usd": total.possibly_pico / text.PICO,
+        "unpriced_calls": total.unpriced_calls,
+        "latency_ms": total.latency_ms(0.5),
+        "latency_p95_ms": total.latency_ms(0.95),
+        "elo": line.elo and round(line.elo.mid, 1),
+        "elo_low": line.elo and round(line.elo.low, 1),
+        "elo_high": line.elo and round(line.elo.high, 1),
+    }

@@ -1,0 +1,420 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from orchestrator.cli import display, result, text
+from orchestrator.events import Event
+from orchestrator.summary import summary
+from tests.orchestrator.duels import play, request
+
+EVIL = "\x1b[31m[bold]evil[/bold]\x1b]0;owned\x07\u202e"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def run(**more: Any) -> Event:
+    return {
+        "type": "run",
+        "at": 0.0,
+        "run": "r1",
+        "output": "runs/x",
+        "game": "connect4",
+        "players": ["claude", "gemini"],
+        "specs": ["anthropic:claude", "google:gemini"],
+        "pairs": 25,
+        "matches": 50,
+        "waiting": 50,
+        "seed": 7,
+        "concurrency": 8,
+        **more,
+    }
+
+
+def match(id: str, status: str, pair: int = 0, swap: int = 0, **more: Any) -> Event:
+    seats = ["claude", "gemini"] if not swap else ["gemini", "claude"]
+    return {
+        "type": "match",
+        "at": 0.0,
+        "id": f"r1-{id}",
+        "status": status,
+        "seats": seats,
+        "pair": pair,
+        "swap": swap,
+        "attempt": 0,
+        **more,
+    }
+
+
+def finished(id: str, scores: list[float], pair: int = 0, swap: int = 0, **more: Any) -> Event:
+    ended = {"scores": scores, "plies": 17, "forfeits": ["", ""], **more}
+    return match(id, "finished", pair, swap, **ended)
+
+
+def decision(match: str, player: str = "claude", move: str = "4", **more: Any) -> Event:
+    told = {"seat": 0, "ply": 3, "outcome": "ok", "fault": "", "illegal": 0, "rationale": "", "cost_usd": 0.0}
+    told |= {"type": "decision", "at": 0.0, "match": f"r1-{match}", "player": player, "move": move}
+    return told | {"latency_ms": 1200.0, **more}
+
+
+def call(player: str = "claude", kind: str = "ok", **more: Any) -> Event:
+    told = {"type": "call", "at": 0.0, "decision": "r1-0001a-000", "player": player, "kind": kind, "ask": 0}
+    told |= {"attempt": 1, "status": 200, "model": "m", "input_tokens": 800, "output_tokens": 120}
+    return told | {"cost_usd": 0.0044, "possibly_billed": False, "latency_ms": 1200.0, "error": "", **more}
+
+
+def player(label: str, **more: Any) -> dict[str, Any]:
+    counts = (
+        "forfeits",
+        "decisions",
+        "illegal",
+        "decisions_illegal",
+        "calls",
+        "failed_calls",
+        "input_tokens",
+    )
+    more_counts = ("cached_tokens", "output_tokens", "reasoning_tokens", "unpriced_calls")
+    return {
+        "spec": f"anthropic:{label}",
+        "label": label,
+        "model": label,
+        "reported": [],
+        "wins": 25,
+        "draws": 0,
+        "losses": 25,
+        **dict.fromkeys((*counts, *more_counts), 0),
+        "cost_usd": 0.0,
+        "possibly_billed_usd": 0.0,
+        "latency_ms": None,
+        "latency_p95_ms": None,
+        **more,
+    }
+
+
+def ending(*players: dict[str, Any], **more: Any) -> Event:
+    whole = {"type": "summary", "at": 0.0, "run": "r1", "output": "runs/x", "game": "connect4"}
+    whole |= {"status": "finished", "stopped": None, "pairs": 25, "matches": 50, "planned": 50, "voids": 0}
+    whole |= {"repeats": 0, "score": 0.55, "elo": 35.0, "elo_low": -12.0, "elo_high": 84.0}
+    whole |= {"cost_usd": 0.0, "possibly_billed_usd": 0.0}
+    return whole | {"players": list(players) or [player("claude"), player("gemini")], **more}
+
+
+def shown(mode: str, *events: Event, stream: io.StringIO | None = None) -> str:
+    stream = stream or io.StringIO()
+    with display.make(mode, stream=stream) as see:
+        for event in events:
+            see(event)
+    return stream.getvalue()
+
+
+def drawn(*events: Event, width: int = 80, height: int = 24) -> str:
+    tally = display.Tally()
+    for event in events:
+        tally.add(event)
+    console = Console(file=io.StringIO(), width=width, height=height, markup=False, highlight=False)
+    console.print(display.screen(tally, width, height))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+# ── which ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_auto_is_live_on_a_terminal_and_plain_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert isinstance(display.make("auto", stream=Terminal()), display.Live)
+    assert isinstance(display.make("auto", stream=io.StringIO()), display.Plain)
+    monkeypatch.setenv("TERM", "dumb")
+    assert isinstance(display.make("auto", stream=Terminal()), display.Plain)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("CI", "true")
+    assert isinstance(display.make("auto", stream=Terminal()), display.Plain)
+
+
+def test_a_mode_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(ValueError, match="expected one of auto, live, plain, json, none"):
+        display.make("fancy")
+
+
+# ── plain ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_plain_writes_a_line_per_match_and_notice_and_none_per_decision() -> None:
+    out = shown(
+        "plain",
+        run(),
+        match("0001a", "started"),
+        decision("0001a"),
+        call(),
+        finished("0001a", [1.0, 0.0]),
+        finished("0001b", [0.5, 0.5], swap=1),
+        finished("0002a", [0.0, 1.0], pair=1, forfeits=["illegal", ""]),
+        match("0002b", "void", pair=1, swap=1, reason="gemini: overloaded"),
+        {"type": "notice", "at": 0.0, "text": "stopping"},
+    )
+    assert out.splitlines() == [
+        "claude vs gemini · connect4 · 25 pairs · seed 7 · 8 at once · runs/x",
+        "[1/50] 0001a  claude 1–0 gemini  connect4, 17 plies",
+        "[2/50] 0001b  gemini ½–½ claude  connect4, 17 plies",
+        "[3/50] 0002a  claude 0–1 gemini  connect4, 17 plies; claude forfeits: illegal",
+        "[3/50] 0002b  gemini vs claude  void: gemini: overloaded",
+        "stopping",
+    ]
+
+
+def test_plain_is_free_of_escape_sequences_and_counts_on_after_a_resume() -> None:
+    out = shown("plain", run(waiting=10), finished("0021a", [1.0, 0.0], pair=20), ending())
+    assert "\x1b" not in out
+    assert "40 matches played earlier" in out
+    assert "[41/50] 0021a" in out
+
+
+def test_what_others_wrote_cannot_reach_the_terminal() -> None:
+    events = [
+        run(players=[EVIL, "gemini"], output=EVIL),
+        {**match("0001a", "started"), "seats": [EVIL, "gemini"]},
+        decision("0001a", EVIL, EVIL, fault=EVIL),
+        {**match("0001a", "void", reason=EVIL), "seats": [EVIL, "gemini"]},
+        {"type": "notice", "at": 0.0, "text": EVIL},
+    ]
+    end = ending(player(EVIL, reported=[EVIL], model="m"), player("gemini"), stopped=EVIL, output=EVIL)
+    for out in (shown("plain", *events, end), drawn(*events, width=200)):
+        assert not any(mark in out for mark in ("\x1b", "\x07", "\u202e"))
+        assert "[bold]evil[/bold]" in out
+
+
+# ── json ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_json_is_one_strict_line_per_event_and_ends_with_the_summary() -> None:
+    events = [run(), match("0001a", "started"), decision("0001a", rationale="a\nb\u2028 \ud800 é"), ending()]
+    lines = shown("json", *events).splitlines()
+    assert [json.loads(line) for line in lines] == events
+    assert all(line.isascii() for line in lines)
+
+
+def test_json_writes_each_event_at_once() -> None:
+    class Counting(io.StringIO):
+        flushed = 0
+
+        def flush(self) -> None:
+            self.flushed += 1
+
+    stream = Counting()
+    shown("json", run(), ending(), stream=stream)
+    assert stream.flushed >= 2
+
+
+def test_none_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown("none", run(), finished("0001a", [1.0, 0.0]), ending()) == ""
+    assert capsys.readouterr().out == ""
+
+
+# ── live ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_live_table_tells_the_state_of_things() -> None:
+    out = drawn(
+        run(),
+        match("0001a", "started"),
+        match("0001b", "started", swap=1),
+        decision("0001a", illegal=2),
+        call(),
+        call(kind="timeout", possibly_billed=True, cost_usd=1.0, input_tokens=0, output_tokens=0),
+        finished("0002a", [1.0, 0.0], pair=1),
+        finished("0002b", [0.5, 0.5], pair=1, swap=1),
+        match("0003a", "void", pair=2, reason="overloaded"),
+    )
+    assert "claude 1½ – ½ gemini   1 of 25 pairs" in out
+    assert "Elo" in out
+    assert "2/50 matches" in out and "1 void" in out
+    assert row(out, "won / drawn / lost") == "1 / 1 / 0 0 / 1 / 1"
+    assert row(out, "illegal answers") == "2 0"
+    assert row(out, "calls") == "2 (1 failed) –"
+    assert row(out, "cost") == "$0.0044 –"  # what may have been billed is not what was
+    assert row(out, "time to a move") == "1.2 s –"
+    assert "0001a  ply   4  claude: 4 after 2 illegal answers" in out
+    assert "0001b  gemini begins" in out
+    assert "0003a  claude vs gemini  void: overloaded" in out
+
+
+def row(out: str, name: str) -> str:
+    line = next(line for line in out.splitlines() if line.strip().startswith(name))
+    return " ".join(line.strip().removeprefix(name).split())
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_the_live_table_keeps_to_the_terminal(width: int) -> None:
+    many = [match(f"{n:04d}a", "started", n) for n in range(1, 501)]
+    voids = [match(f"{n:04d}a", "void", n, reason="overloaded " * 30) for n in range(1, 9)]
+    out = drawn(run(matches=1000), *many, call(), *voids, width=width)
+    assert max(map(len, out.splitlines())) <= width
+    assert len(out.splitlines()) <= 24
+    assert "more at the table" in out
+
+
+def test_a_bar_without_a_match_yet_and_players_who_are_never_asked() -> None:
+    out = drawn(run(players=["greedy", "random"], specs=["bot:greedy", "bot:random"]))
+    assert "0/50 matches" in out
+    assert "tokens" not in out
+
+
+def test_live_draws_while_it_plays_and_leaves_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    out = shown("live", run(), finished("0001a", [1.0, 0.0]), ending(), stream=stream)
+    assert "\x1b[?25l" in out and out.rindex("\x1b[?25h") > out.rindex("\x1b[?25l")  # the cursor is back
+    assert out.rindex("too close to call") > out.rindex("\x1b[?25h")
+
+
+def test_live_lets_go_of_the_terminal_when_the_run_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    with pytest.raises(RuntimeError), display.make("live", stream=stream) as see:
+        see(run())
+        raise RuntimeError("full disk")
+    assert stream.getvalue().rindex("\x1b[?25h") > stream.getvalue().rindex("\x1b[?25l")
+
+
+def test_a_resumed_run_shows_what_was_played_before(tmp_path: Path) -> None:
+    asked = request("bot:greedy", "sim:random?illegal=0.2", pairs=3)
+    events: list[Event] = []
+    _, result = play(tmp_path, asked, events=events)
+    begin = next(event for event in events if event["type"] == "run")
+    tally = display.Tally()
+    tally.add({**begin, "waiting": 0})
+    assert tally.pair_scores() == result.pair_scores
+    for standing in result.standings:
+        counts = tally.players[standing.player.label]
+        assert (counts.wins, counts.losses, counts.calls) == (standing.wins, standing.losses, standing.calls)
+        assert counts.illegal == standing.illegal
+
+
+def test_what_is_counted_live_is_what_the_record_says(tmp_path: Path) -> None:
+    events: list[Event] = []
+    _, result = play(tmp_path, request("bot:greedy", "sim:random?illegal=0.2&429=0.05"), events=events)
+    tally = display.Tally()
+    for event in events:
+        tally.add(event)
+    assert not tally.flying
+    assert sorted(tally.pair_scores()) == sorted(result.pair_scores)
+    for told in summary(result)["players"]:
+        counts = tally.players[told["label"]]
+        assert (counts.wins, counts.draws, counts.losses) == (told["wins"], told["draws"], told["losses"])
+        assert (counts.calls, counts.failed) == (told["calls"], told["failed_calls"])
+        assert (counts.input_tokens, counts.output_tokens) == (told["input_tokens"], told["output_tokens"])
+        assert (counts.illegal, counts.forfeits) == (told["illegal"], told["forfeits"])
+
+
+# ── the result in words ──────────────────────────────────────────────────────────────────────────
+
+
+@given(st.floats(-500, 500), st.floats(0.1, 300), st.floats(0.1, 300))
+def test_nobody_is_named_ahead_while_the_interval_holds_equality(
+    mid: float, below: float, above: float
+) -> None:
+    low, high = mid - below, mid + above
+    said = result.verdict(ending(elo=mid, elo_low=low, elo_high=high))
+    decided = low > 0 or high < 0
+    assert ("is ahead of" in said) == decided
+    assert ("too close to call" in said) != decided
+    if decided:
+        assert said.startswith("claude" if mid > 0 else "gemini")
+
+
+def test_the_verdict_is_told_from_the_side_that_leads() -> None:
+    said = result.verdict(ending(elo=-120.0, elo_low=-205.0, elo_high=-40.0))
+    assert said == "gemini is ahead of claude: +120 [+40, +205] Elo over 25 pairs."
+    said = result.verdict(ending())
+    assert said == "claude leads gemini by +35 [-12, +84] Elo over 25 pairs: too close to call."
+    said = result.verdict(ending(elo=0.0, elo_low=-50.0, elo_high=50.0))
+    assert said == "claude and gemini are level: +0 [-50, +50] Elo over 25 pairs; too close to call."
+    assert "no estimate" in result.verdict(ending(elo=None))
+
+
+def test_a_stand_in_is_said_aloud_and_a_dated_name_is_none() -> None:
+    fake = player("claude-sonnet-5-5", reported=["simulated/greedy"])
+    dated = player("gemini-3", reported=["gemini-3-20261001"])
+    out = shown("plain", run(), ending(fake, dated))
+    assert "STAND-IN: claude-sonnet-5-5 was answered by simulated/greedy" in out
+    assert "the service reported" not in out
+    openly = player("greedy", spec="sim:greedy", reported=["simulated/greedy"])
+    assert "STAND-IN" not in shown("plain", run(), ending(openly, dated))
+    other = player("gpt-6", reported=["gpt-5-mini"])
+    assert "gpt-6 asked for gpt-6; the service reported gpt-5-mini." in shown(
+        "plain", run(), ending(other, dated)
+    )
+
+
+def test_everything_that_qualifies_the_figures_is_said() -> None:
+    unpriced = player("claude", calls=3, unpriced_calls=3)
+    out = shown(
+        "plain",
+        run(),
+        ending(
+            unpriced,
+            player("gemini", calls=9, decisions=9, decisions_illegal=1, cost_usd=0.0044),
+            matches=49,
+            pairs=24,
+            voids=3,
+            repeats=2,
+            possibly_billed_usd=0.02,
+            stopped="auth: no key",
+        ),
+    )
+    for words in (
+        "49 matches of 50",
+        "1 match without a partner",
+        "3 void matches",
+        "2 matches repeat",
+        "$0.0200 more may have been billed",
+        "claude has no price",
+        "Stopped early: auth: no key",
+        "orchestrator show runs/x",
+        "$0.0044",
+        "11.1 %",
+    ):
+        assert words in out, words
+    assert row(out, "cost") == "unknown $0.0044"
+
+
+def test_a_path_is_quoted_so_that_it_can_be_pasted() -> None:
+    assert result.where(ending(output="runs/a b")) == "More: orchestrator show 'runs/a b'"
+
+
+def test_the_result_fits_eighty_columns_whatever_the_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    long = player(
+        "anthropic-claude-sonnet-5-5-with-a-very-long-name", calls=9, latency_ms=9.0, latency_p95_ms=9e4
+    )
+    out = shown("plain", ending(long, player("gemini", wins=1000, losses=1000)))
+    assert max(map(len, out.splitlines())) <= 80
+    assert "1000 / 0 / 1000" in out
+
+
+def test_the_console_of_a_pipe_is_wider_than_a_terminal_and_survives_a_narrow_encoding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    raw = io.BytesIO()
+    console = text.console(io.TextIOWrapper(raw, encoding="ascii"))
+    assert console.width == text.PIPE_WIDTH
+    console.print("½ – ok")
+    console.file.flush()
+    assert raw.getvalue() == b"? ? ok\n"
+
+
+def test_the_picture_in_the_readme_fetches_nothing() -> None:
+    picture = (Path(__file__).parents[2] / "docs" / "duel.svg").read_text(encoding="utf-8")
+    assert "Elo over" in picture.replace("&#160;", " ")
+    assert not any(word in picture for word in ("@font-face", "@import", "href", "<script", "url(http"))

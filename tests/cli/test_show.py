@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import engine
+from orchestrator.cli import main
+from orchestrator.record.reading import RunResult, match_story
+from tests.orchestrator.duels import play, request
+
+EVIL = "\x1b]0;owned\x07\x1b[2J[bold]evil[/bold]\u202e\nsecond line"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunResult]:
+    """A working directory with one run of a model that errs and a bot."""
+    place = tmp_path_factory.mktemp("house")
+    _, result = play(
+        place / "runs" / "one", request("sim:greedy?illegal=0.3&seed=3", "bot:random", opening=2)
+    )
+    return place, result
+
+
+def show(place: Path, *arguments: str, columns: int = 100) -> Result:
+    runner = CliRunner(env={"COLUMNS": str(columns)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        return runner.invoke(main, ["show", *arguments])
+
+
+def test_a_match_is_found_by_its_id_or_the_end_of_it(house: tuple[Path, RunResult]) -> None:
+    place, result = house
+    whole = result.matches[0].id
+    by_id, by_end, by_run = show(place, whole), show(place, "0001a"), show(place, "0001a", "runs/one")
+    assert by_id.exit_code == by_end.exit_code == by_run.exit_code == 0
+    assert by_id.stdout == by_end.stdout == by_run.stdout
+    assert by_id.stdout.startswith(f"tictactoe · {whole}\n")
+
+
+def test_a_match_is_told_from_its_players_to_its_end(house: tuple[Path, RunResult]) -> None:
+    place, result = house
+    story = match_story(result.path, "0001a")
+    out = show(place, "0001a").stdout
+    assert "greedy (X)  sim:greedy?illegal=0.3&seed=3, style default, open track" in out
+    assert "random (O)  bot:random" in out
+    assert "opening, nobody's choice: " in out
+    for made in story.decisions:
+        verb = f"plays {made.action_text}" if made.action is not None else "forfeits: "
+        assert f"{made.ply + 1:>3}  " in out and verb in out
+    for seat, player in story.seats:
+        assert f"{player.label} ({'XO'[seat.seat]}): {seat.outcome}" in out
+    assert f"{len(story.decisions)} moves · " in out
+
+
+def test_the_boards_are_those_of_the_match(house: tuple[Path, RunResult]) -> None:
+    place, result = house
+    story = match_story(result.path, "0001a")
+    out = show(place, "0001a", columns=40).stdout.splitlines()  # narrow: words stand below the board
+    last = next(made for made in reversed(story.decisions) if made.action is not None)
+    game = engine.from_bytes(last.state)
+    game.apply(last.action)
+    lines = [line.strip() for line in out]
+    assert all(row.strip() in lines for row in game.board_text(0).splitlines())
+
+
+def test_wrong_answers_are_shown_with_what_was_wrong(house: tuple[Path, RunResult]) -> None:
+    place, result = house
+    with sqlite3.connect(result.path / "record.db") as db:
+        (asked_again,) = db.execute("SELECT match FROM decision WHERE outcome = 'reasked'").fetchone()
+    out = show(place, asked_again, "--full").stdout
+    assert "wrong: illegal. " in out
+    assert 'it said: {"' in out
+
+
+def test_texts_are_short_unless_asked_whole(house: tuple[Path, RunResult]) -> None:
+    place, result = house
+    with sqlite3.connect(result.path / "record.db") as db:
+        long = "thought " * 200
+        db.execute("UPDATE decision SET reasoning = ? WHERE match LIKE '%0002a' AND mode = 'json'", (long,))
+    short, full = show(place, "0002a").stdout, show(place, "0002a", "--full").stdout
+    assert "more characters: --full)" in short and "--full)" not in full
+    assert full.count("thought") > 3 * short.count("thought")
+
+
+def test_prompts_and_calls_on_request(house: tuple[Path, RunResult]) -> None:
+    place, result = house
+    story = match_story(result.path, "0001a")
+    asked = next(made for made in story.decisions if made.user_blob is not None)
+    out = show(place, "0001a", "--prompts", "--calls", columns=1000).stdout
+    texts = f"{story.text(asked.system_blob)}\n{story.text(asked.user_blob)}"
+    for line in texts.splitlines():
+        assert line.strip() in out
+    assert out.count("system\n") == 1  # the same for a seat over the whole match: said once
+    assert "what came back" in out and "simulated/greedy stop" in out
+    assert "what came back" not in show(place, "0001a").stdout
+
+
+def test_one_move_alone(house: tuple[Path, RunResult]) -> None:
+    place, result = house
+    story = match_story(result.path, "0001a")
+    out = show(place, "0001a", "--ply", "4").stdout
+    assert out.count(" plays ") + out.count(" forfeits") == 1
+    refused = show(place, "0001a", "--ply", "99")
+    assert refused.exit_code == 2
+    assert f"moves 3 to {story.decisions[-1].ply + 1} on record, got --ply 99" in refused.stderr
+
+
+def test_what_a_model_wrote_is_never_obeyed(house: tuple[Path, RunResult]) -> None:
+    place, result = house
+    with sqlite3.connect(result.path / "record.db") as db:
+        db.execute(
+            "UPDATE decision SET rationale = ?1, reasoning = ?1, fault = ?1 WHERE match LIKE '%0003a'",
+            (EVIL,),
+        )
+        db.execute("UPDATE call SET answer = ?1, error = ?1, model_reported = ?1", (EVIL,))
+        db.execute("UPDATE player SET label = ?1, spec = ?1 WHERE id = 2", (EVIL,))
+        db.execute("UPDATE match SET reason = ?1, status = 'void' WHERE id LIKE '%0003a'", (EVIL,))
+    try:
+        outs = [show(place, "0003a", "--calls", "--prompts", "--full").stdout, show(place, "runs/one").stdout]
+        for out in outs:
+            assert not any(mark in out for mark in ("\x1b", "\x07", "\u202e"))
+            assert "[bold]evil[/bold]" in out
+        assert json.loads(show(place, "0003a", "--json").stdout)["match"]["reason"] == EVIL
+    finally:
+        with sqlite3.connect(result.path / "record.db") as db:
+            db.execute("UPDATE player SET label = 'random', spec = 'bot:random' WHERE id = 2")
+
+
+def test_a_run_lists_its_matches_and_its_result(house: tuple[Path, RunResult]) -> None:
+    place, result = house
+    out = show(place, "runs/one").stdout
+    assert all(match.id in out for match in result.matches)
+    assert "won / drawn / lost" in out
+    assert f"orchestrator show {result.matches[0].id} runs/one" in out
+    listed = json.loads(show(place, "runs/one", "--json").stdout)
+    assert [match["id"] for match in listed["list"]] == [match.id for match in result.matches]
+
+
+def test_json_tells_everything(house: tuple[Path, RunResult]) -> None:
+    place, result = house
+    story = match_story(result.path, "0001b")
+    told = json.loads(show(place, "0001b", "--json").stdout)
+    assert told["match"]["id"] == result.matches[1].id
+    assert [made["action"] for made in told["decisions"]] == [made.action for made in story.decisions]
+    asked = [made for made in told["decisions"] if made["mode"] == "json"]
+    assert asked and all(made["user"] and made["calls"] and made["board"] for made in asked)
+    game = engine.from_bytes(bytes.fromhex(told["decisions"][0]["state"]))
+    assert game.name() == "tictactoe"
+
+
+def test_a_void_match_shows_what_was_tried(tmp_path: Path) -> None:
+    _, result = play(tmp_path / "runs" / "x", request("sim:greedy?500=1", "bot:random", pairs=1))
+    void = next(match for match in result.matches if match.status == "void")
+    out = show(tmp_path, void.id).stdout
+    assert "no move; what was tried:" in out and "server 500" in out
+    assert "void: sim:greedy: server" in out
+
+
+def test_what_is_not_there_is_said_with_what_is(house: tuple[Path, RunResult], tmp_path: Path) -> None:
+    place, _ = house
+    missing = show(place, "0099a")
+    assert missing.exit_code == 2
+    assert "there is no match '0099a' in 1 record below runs/" in missing.stderr
+    several = show(place, "a")
+    assert several.exit_code == 2
+    assert "3 matches end in 'a'; name one:\n  orchestrator show " in several.stderr
+    elsewhere = show(place, "0001a", str(tmp_path))
+    assert elsewhere.exit_code == 2 and "no record at" in elsewhere.stderr
+    (tmp_path / "record.db").write_text("not a database")
+    assert show(place, str(tmp_path)).exit_code == 2
+
+
+def test_a_game_that_is_no_longer_installed_leaves_the_words(
+    house: tuple[Path, RunResult], tmp_path: Path
+) -> None:
+    _, result = play(tmp_path / "runs" / "x", request("sim:greedy?illegal=0.5&seed=1", "bot:random", pairs=1))
+    with sqlite3.connect(result.path / "record.db") as db:
+        db.execute("UPDATE decision SET state = x'00'")
+    out = show(tmp_path, "0001a")
+    assert out.exit_code == 0
+    assert "(no board)" in out.stdout and "Simulated answer" in out.stdout
+    assert json.loads(show(tmp_path, "0001a", "--json").stdout)["decisions"][0]["board"] is None

@@ -1,0 +1,102 @@
+"""Plays fixed matches and prints a digest of all that happened, per game: `python -m tests.engine.digest`.
+
+Two engines (compiled, plain Python) that print the same have played identical games, move for move, byte for
+byte. The first line says which engine it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import engine
+from engine import Game, Rng, derive
+from engine.search.connect4 import Connect4Solver
+from engine.search.tictactoe import TicTacToeSolver
+from engine.search.uct import Uct
+from tests.engine.plain_games import Highcard, Nim
+
+
+def matches(game: Game, count: int) -> list[object]:
+    """Everything that random matches show."""
+    seen: list[object] = []
+    rng = Rng(9)
+    for _ in range(count):
+        game.reset(rng)
+        while not game.is_terminal():
+            for seat in range(game.num_players()):
+                view = game.view(seat)
+                seen.append(repr(view._replace(sample=None)))
+                seen.append(game.observation(seat).tobytes().hex())
+                if game.legacy_observation_size():
+                    seen.append(game.observation(seat, legacy=True).tobytes().hex())
+                seen.append(view.sample(rng).position_bytes().hex())
+            seen += [game.legal_actions(), game.action_mask().hex(), game.canonical()[0].hex()]
+            game.apply(game.random_action(rng))
+        seen += [game.returns(), game.board_text(0), game.to_bytes().hex(), repr(game.history())]
+        game.reset(rng)
+        game.playout(rng)
+        seen += [game.position_bytes().hex(), list(rng.state())]
+    return seen
+
+
+def choices(name: str, bots: list[str]) -> list[object]:
+    """The moves of bots from positions of random matches, with what UCT thought of each action."""
+    seen: list[object] = []
+    rng = Rng(4)
+    for spec in bots:
+        bot = engine.new_bot(spec)
+        game = engine.new(name, 5)
+        while not game.is_terminal():
+            seen.append(int(bot.choose(game, rng)))
+            game.apply(game.random_action(rng))
+    tree = Uct(0.7)
+    tree.search(engine.new(name, 5), 150, rng)
+    actions = range(engine.new(name).num_actions())
+    return [*seen, [(int(tree.visits(a)), tree.value(a).hex()) for a in actions]]
+
+
+def solved() -> list[object]:
+    """Exact values, node counts included, and where a budget ends."""
+    seen: list[object] = []
+    rng = Rng(6)
+    for name, solver, plies in (("tictactoe", TicTacToeSolver(), 1), ("connect4", Connect4Solver(), 24)):
+        for _ in range(6):
+            game = engine.new(name)
+            while game.ply() < plies:
+                game.reset(rng)
+                while not game.is_terminal() and game.ply() < plies:
+                    game.step(game.random_action(rng))
+                if game.is_terminal():
+                    game.reset(rng)
+            seen += [solver.action_values(game), solver.best_action(game, nodes=2000), solver.solve(game)]
+            if isinstance(solver, Connect4Solver):
+                seen.append(int(solver.nodes))
+    bot = engine.new_bot("perfect", nodes="500")
+    seen.append(int(bot.choose(engine.new("connect4"), rng)))
+    return seen
+
+
+def chance() -> list[object]:
+    rng = Rng(2**63 - 1)
+    drawn = [int(rng.next32()) for _ in range(50)] + [int(rng.below(n)) for n in range(1, 2**31, 2**27)]
+    return [drawn, [rng.uniform().hex() for _ in range(50)], derive(1, "a", -5), derive("1", 2**80)]
+
+
+def main() -> None:
+    told: dict[str, list[object]] = {
+        "chance": chance(),
+        "solved": solved(),
+        "nim": matches(Nim(), 6),
+        "highcard": matches(Highcard(), 6),
+    }
+    for name in engine.games():
+        told[name] = matches(engine.new(name), 6)
+        told[f"{name} bots"] = choices(name, ["random", "greedy", "mcts:40"])
+    digests = {key: hashlib.sha256(json.dumps(told[key]).encode()).hexdigest() for key in sorted(told)}
+    print(json.dumps({"compiled": engine.is_compiled(), "stale": engine.stale()}))
+    print(json.dumps(digests))
+
+
+if __name__ == "__main__":
+    main()

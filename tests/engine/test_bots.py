@@ -1,0 +1,232 @@
+"""Bots choose legally, repeatably, and as well as they claim; solvers against independent judges."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import engine
+from engine import Bot, Game, Rng
+from engine.search.connect4 import Connect4Solver
+from engine.search.solver import solver_of
+from engine.search.tictactoe import TicTacToeSolver
+from engine.search.uct import Uct
+from tests.engine.plain_games import Highcard, Nim
+from tests.engine.test_boards import after
+
+SPECS = ["random", "greedy", "mcts:30", "perfect?nodes=300"]
+
+
+def bot_of(spec: str) -> Bot:
+    name, _, query = spec.partition("?")
+    return engine.new_bot(name, **dict(pair.split("=") for pair in query.split("&") if pair))
+
+
+def position(name: str, seed: int, plies: int) -> Game:
+    """A random position after so many plies that is not over."""
+    game, rng = engine.new(name), Rng(seed)
+    while game.is_terminal() or game.ply() < plies:
+        if game.is_terminal():
+            game.reset(rng)
+        game.apply(game.random_action(rng))
+    return game
+
+
+@pytest.mark.parametrize("name", ["tictactoe", "connect4"])
+@pytest.mark.parametrize("spec", SPECS)
+@given(seed=st.integers(0, 2**63 - 1), plies=st.integers(0, 30))
+@settings(max_examples=8, deadline=None)
+def test_choices_are_legal_and_repeat(spec: str, name: str, seed: int, plies: int) -> None:
+    game = position(name, seed, plies if name == "connect4" else plies % 9)
+    before = game.to_bytes()
+    bot, rng, twin = bot_of(spec), Rng(seed), Rng(seed)
+    action = bot.choose(game, rng)
+    assert game.to_bytes() == before
+    assert action in game.legal_actions()
+    bot.choose(engine.new(name), Rng(1))  # what a bot did before leaves no trace
+    assert bot.choose(game.clone(), twin) == action == bot_of(spec).choose(game, Rng(seed))
+    assert rng.state() == twin.state()
+
+
+@pytest.mark.parametrize("spec", ["greedy", "mcts:300", "perfect?nodes=2000"])
+def test_everyone_takes_a_win_and_stops_a_loss(spec: str) -> None:
+    bot = bot_of(spec)
+    for seed in range(5):
+        for name, moves, best in [
+            ("tictactoe", "a1 b1 a2 b2", "a3"),
+            ("tictactoe", "a1 b2 a2", "a3"),
+            ("connect4", "4 4 5 5 6 6", "37"),
+            ("connect4", "1 2 1 2 1", "1"),
+            ("connect4", "4 3 5 3 1 3", "3"),
+        ]:
+            game = after(name, *moves.split())
+            assert game.action_text(bot.choose(game, Rng(seed))) in best
+
+
+def test_greedy_is_random_where_nothing_presses() -> None:
+    bot, rng = bot_of("greedy"), Rng(1)
+    assert {bot.choose(engine.new("connect4"), rng) for _ in range(100)} == set(range(7))
+
+
+def points(first: Bot, second: Bot, name: str, matches: int) -> float:
+    """The mean return of `first`, seats taken in turn."""
+    total, rng = 0.0, Rng(3)
+    for match in range(matches):
+        game = engine.new(name, match)
+        while not game.is_terminal():
+            bot = first if game.current_player() == match % 2 else second
+            game.apply(bot.choose(game, rng))
+        total += game.returns()[match % 2]
+    return total / matches
+
+
+def test_strength_rises_as_it_should() -> None:
+    assert points(bot_of("greedy"), bot_of("random"), "connect4", 40) > 0.4
+    assert points(bot_of("mcts:100"), bot_of("greedy"), "connect4", 20) > 0.4
+    assert points(bot_of("perfect"), bot_of("mcts:50"), "tictactoe", 40) > 0.0
+
+
+def test_bots_play_games_in_plain_python() -> None:
+    """From 12 matches the mover loses; from 11 it wins by leaving 8."""
+    game = Nim()
+    game.reset(Rng(1))
+    game.apply(0)
+    assert bot_of("mcts:2000").choose(game, Rng(1)) == 2
+    game.apply(2)
+    game.apply(0)
+    game.apply(2)
+    assert game.left == 4
+    cards = Highcard(players=4)
+    cards.reset(Rng(2))
+    while not cards.is_terminal():
+        bot = bot_of(["random", "greedy", "mcts:20", "mcts:200"][cards.current_player()])
+        cards.apply(bot.choose(cards.view(cards.current_player()).sample(Rng(1)), Rng(2)))
+    assert sum(cards.returns()) == 1
+
+
+class Leftmost(Bot):
+    """A bot in plain Python."""
+
+    def spec(self) -> str:
+        return "leftmost"
+
+    def choose(self, game: Game, rng: Rng) -> int:
+        return game.legal_actions()[0]
+
+
+def test_a_bot_in_plain_python() -> None:
+    assert points(bot_of("greedy"), Leftmost(), "connect4", 20) > 0.5
+
+
+def test_uct_tells_of_its_root() -> None:
+    tree, game = Uct(1.4), after("connect4", *"445566")
+    assert tree.visits(0) == 0 and tree.value(0) == 0.0
+    best = tree.search(game, 400, Rng(1))
+    visits = [tree.visits(a) for a in range(7)]
+    assert sum(visits) >= 399 and visits[best] == max(visits) and best in (2, 6)
+    assert tree.value(best) == 1.0 and all(-1 <= tree.value(a) <= 1 for a in range(7))
+    assert tree.visits(99) == 0
+    tree.search(after("connect4", *"111111"), 50, Rng(1))
+    assert tree.visits(0) == 0 and tree.visits(1) > 0
+
+
+@cache
+def minimax(mine: frozenset[int], theirs: frozenset[int]) -> int:
+    """TicTacToe by the definition of its score, from sets of cells."""
+    lines = [{0, 1, 2}, {3, 4, 5}, {6, 7, 8}, {0, 3, 6}, {1, 4, 7}, {2, 5, 8}, {0, 4, 8}, {2, 4, 6}]
+    if any(line <= theirs for line in lines):
+        return len(mine | theirs) - 10
+    free = set(range(9)) - mine - theirs
+    return max((-minimax(theirs, mine | {cell}) for cell in free), default=0)
+
+
+def test_tictactoe_is_solved() -> None:
+    solver, level, count = TicTacToeSolver(), {engine.new("tictactoe").position_bytes()}, 0
+    game = engine.new("tictactoe")
+    while level:
+        following = set()
+        for data in level:
+            game.set_position(data)
+            if game.is_terminal():
+                continue
+            count += 1
+            boards = [frozenset(c for c in range(9) if (game.board_of(seat) >> c) & 1) for seat in (0, 1)]
+            mine, theirs = boards[game.current_player()], boards[1 - game.current_player()]
+            values = solver.action_values(game)
+            assert solver.solve(game) == minimax(mine, theirs) == max(values.values())
+            assert values == {a: -minimax(theirs, mine | {a}) for a in game.legal_actions()}
+            best, score = solver.best_action(game)
+            assert values[best] == score == max(values.values())
+            for action in values:
+                child = game.clone()
+                child.step(action)
+                following.add(child.position_bytes())
+        level = following
+    assert count == 4520  # 5,478 less the 958 that are over
+
+
+def test_perfect_never_loses_tictactoe() -> None:
+    bot, rng = bot_of("perfect"), Rng(1)
+    for seat in (0, 1):
+        level = [engine.new("tictactoe")]
+        while level:
+            game = level.pop()
+            if game.is_terminal():
+                assert game.returns()[seat] >= 0
+                continue
+            mine = game.current_player() == seat
+            for action in [bot.choose(game, rng)] if mine else game.legal_actions():
+                child = game.clone()
+                child.step(action)
+                level.append(child)
+
+
+def test_connect4_scores_are_those_of_bitbully() -> None:
+    bitbully = pytest.importorskip("bitbully", reason="bitbully is not installed")
+    judge, solver = bitbully.BitBully(), Connect4Solver()
+    for seed in range(40):
+        game = position("connect4", seed, 41 - seed % (28 if engine.is_compiled() else 12))
+        board = bitbully.Board()
+        assert board.play([move.action for move in game.history()])
+        scores = judge.score_all_moves(board)
+        assert solver.action_values(game) == scores
+        best, score = solver.best_action(game)
+        assert scores[best] == score == max(scores.values()) == solver.solve(game)
+
+
+def test_connect4_prefers_the_centre_among_equals() -> None:
+    solver = Connect4Solver()
+    for seed in range(20):
+        game = position("connect4", seed, 32)
+        values = solver.action_values(game)
+        best, score = solver.best_action(game)
+        assert best == min((a for a in values if values[a] == score), key=lambda a: (abs(a - 3), a))
+
+
+def test_budgets() -> None:
+    solver, game = Connect4Solver(), engine.new("connect4")
+    assert solver.solve(game, nodes=500) is None and solver.nodes <= 500
+    assert solver.best_action(game, nodes=500) is None
+    assert solver.action_values(game, nodes=500) == dict.fromkeys(range(7))
+    assert solver.solve(game, milliseconds=1) is None
+    won = after("connect4", *"445566")
+    assert solver.best_action(won, nodes=1) == (2, 18) and solver.solve(won) == 18
+    pressed = after("connect4", *"43536")
+    assert solver.action_values(pressed, nodes=1) == {**dict.fromkeys(range(6), -18), 6: None}
+
+
+def test_perfect_says_whether_it_was_exact() -> None:
+    bot = bot_of("perfect?nodes=500")
+    assert bot.choose(engine.new("connect4"), Rng(1)) in range(7)
+    assert (bot.exact, bot.score) == (False, 0)
+    assert bot.choose(after("connect4", *"445566"), Rng(1)) == 2
+    assert (bot.exact, bot.score) == (True, 18)
+    assert bot.choose(engine.new("tictactoe"), Rng(1)) == 4
+    assert (bot.exact, bot.score) == (True, 0)
+    with pytest.raises(ValueError, match=r"no exact solver for 'nim'.*connect4, tictactoe"):
+        bot.choose(Nim(), Rng(1))
+    with pytest.raises(ValueError):
+        solver_of(Nim())

@@ -1,0 +1,332 @@
+"""What every game owes, checked on random matches of every registered game and of two plain-Python ones."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from librt.vecs import vec
+from mypy_extensions import i32, i64, u8
+
+import engine
+from engine import Game, IllegalAction, Rng
+from tests.engine.plain_games import Highcard, Nim
+
+GAMES: dict[str, Callable[[], Game]] = {name: (lambda name=name: engine.new(name)) for name in engine.games()}
+GAMES |= {"nim": Nim, "highcard": Highcard, "highcard5": lambda: Highcard(players=5)}
+
+every_game = pytest.mark.parametrize("name", GAMES)
+seeds = st.integers(0, 2**63 - 1)
+picks = st.lists(st.integers(0, 1000), max_size=60)
+
+
+def begun(name: str, seed: int) -> Game:
+    game = GAMES[name]()
+    game.reset(Rng(seed))
+    return game
+
+
+def played(name: str, seed: int, choices: list[int]) -> Game:
+    """A position some way into a match, or at its end."""
+    game = begun(name, seed)
+    for pick in choices:
+        legal = game.legal_actions()
+        if not legal:
+            break
+        game.apply(legal[pick % len(legal)])
+    return game
+
+
+def listed(game: Game) -> list[int]:
+    """Legal ids by the one source of legality."""
+    out = vec[i64]([-1] * game.num_actions())
+    return [out[i] for i in range(game.legal_into(out))]
+
+
+def looks(game: Game) -> tuple[object, ...]:
+    """All that can be seen of a game from outside."""
+    seats = range(game.num_players())
+    return (
+        game.to_bytes(),
+        game.position_bytes(),
+        game.current_player(),
+        game.ply(),
+        game.legal_actions(),
+        game.action_mask(),
+        game.history(),
+        game.returns(),
+        [game.board_text(seat) for seat in seats],
+        [game.facts(seat) for seat in seats],
+        [bytes(game.observation(seat)) for seat in seats],
+    )
+
+
+@every_game
+@given(seed=seeds, choices=picks)
+@settings(max_examples=30, deadline=None)
+def test_legality_has_one_source(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    legal = listed(game)
+    size = game.num_actions()
+    assert legal == sorted(set(legal)) and all(0 <= a < size for a in legal)
+    assert game.is_terminal() == (game.current_player() < 0) == (not legal)
+    assert game.legal_actions() == legal
+    assert [a for a in range(size) if game.is_legal(a)] == legal and not game.is_legal(size)
+    mask = vec[u8]([7] * (size + 2))
+    game.mask_into(mask, 1)
+    assert list(mask) == [7, *(int(a in legal) for a in range(size)), 7]
+    assert list(game.action_mask()) == list(mask)[1:-1]
+    if legal:
+        assert {int(game.random_action(Rng(s))) for s in range(40)} <= set(legal)
+        game.legal_actions().clear()
+        assert game.legal_actions() == legal  # the list is the caller's own
+
+
+@every_game
+@given(seed=seeds, choices=picks)
+@settings(max_examples=20, deadline=None)
+def test_illegal_actions_are_refused_and_change_nothing(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    before = looks(game)
+    legal = game.legal_actions()
+    wrong = [a for a in range(-1, game.num_actions() + 1) if a not in legal]
+    for action in [*wrong, True, False, 1.0, "1", None, 2**64, -(2**70), (0,)]:
+        with pytest.raises(IllegalAction) as refused:
+            game.apply(action)
+        assert refused.value.got is action
+        assert [choice.id for choice in refused.value.legal] == legal
+        assert repr(action) in str(refused.value) and game.name() in str(refused.value)
+        assert pickle.loads(pickle.dumps(refused.value)).legal == refused.value.legal
+    assert looks(game) == before
+
+
+@every_game
+@given(seed=seeds, choices=picks)
+@settings(max_examples=20, deadline=None)
+def test_copies_are_equal_and_independent(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    before = looks(game)
+    clone, other = game.clone(), begun(name, seed + 1 if seed < 2**62 else 0)
+    assert type(clone) is type(game) and looks(clone) == before
+    past = other.history()
+    other.copy_from(game)
+    assert other.position_bytes() == game.position_bytes() and other.history() == past
+    for copy in (clone, other):
+        if not copy.is_terminal():
+            copy.apply(copy.legal_actions()[-1])
+            assert looks(game) == before
+    if not game.is_terminal():
+        after = looks(clone)
+        game.apply(game.legal_actions()[0])
+        assert looks(clone) == after
+
+
+@every_game
+@given(seed=seeds, choices=picks)
+@settings(max_examples=20, deadline=None)
+def test_bytes_bring_everything_back(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    data = game.to_bytes()
+    for back in (type(game).from_bytes(data), game.from_bytes(data), pickle.loads(pickle.dumps(game))):
+        assert type(back) is type(game) and looks(back) == looks(game)
+    fresh = begun(name, 0)
+    fresh.set_position(game.position_bytes())
+    assert fresh.position_bytes() == game.position_bytes()
+    assert fresh.legal_actions() == game.legal_actions() and fresh.returns() == game.returns()
+
+
+@every_game
+@given(seed=seeds, choices=picks, cut=st.integers(0, 10_000), flip=st.integers(1, 255))
+@settings(max_examples=20, deadline=None)
+def test_damaged_bytes_are_refused(name: str, seed: int, choices: list[int], cut: int, flip: int) -> None:
+    game = played(name, seed, choices)
+    before = looks(game)
+    data = game.to_bytes()
+    at = cut % len(data)
+    damaged = data[:at] + bytes([data[at] ^ flip]) + data[at + 1 :]
+    for bad in (data[:at], data + b"\0", damaged, b"", b"DGS1"):
+        with pytest.raises(ValueError):
+            type(game).from_bytes(bad)
+        with pytest.raises(ValueError):
+            game.load(bad)
+    assert looks(game) == before
+
+
+@every_game
+@pytest.mark.parametrize("other", GAMES)
+def test_no_game_takes_the_bytes_of_another(name: str, other: str) -> None:
+    mine, theirs = begun(name, 1), begun(other, 1)
+    if (mine.name(), mine.variant()) == (theirs.name(), theirs.variant()):
+        return
+    with pytest.raises(ValueError):
+        mine.load(theirs.to_bytes())
+    if mine.name() != theirs.name():
+        with pytest.raises(ValueError):
+            type(mine).from_bytes(theirs.to_bytes())
+        with pytest.raises(ValueError):
+            mine.set_position(theirs.position_bytes())
+
+
+@every_game
+@given(seed=seeds, choices=picks)
+@settings(max_examples=20, deadline=None)
+def test_words_come_back_as_actions(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    size = game.num_actions()
+    for action in range(size) if game.fixed_notation() else game.legal_actions():
+        text = game.action_text(action)
+        assert text == text.strip() != ""
+        assert game.parse_action(text) == action
+        assert game.parse_action(f"  {text.upper()}\n") == game.parse_action(text.lower()) == action
+    for bad in ("", " ", "?", f"{game.num_actions() + 77}", "a1b", "1 2"):
+        with pytest.raises(ValueError) as refused:
+            game.parse_action(bad)
+        assert repr(bad) in str(refused.value)
+
+
+@every_game
+@given(seed=seeds, choices=picks)
+@settings(max_examples=20, deadline=None)
+def test_numbers(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    legal = game.legal_actions()
+    size = game.observation_size()
+    for seat in range(game.num_players()):
+        seen = game.observation(seat)
+        assert seen.format == "f" and seen.readonly and len(seen) == size
+        out = vec[i32]([7] * (size + 2))
+        game.observe_into(seat, out, 1)
+        assert out[0] == out[size + 1] == 7
+        assert bytes(memoryview(out))[4:-4] == bytes(seen)
+        if game.legacy_observation_size():
+            legacy = game.observation(seat, legacy=True)
+            assert len(legacy) == game.legacy_observation_size()
+            assert set(legacy.tolist()) <= {0.0, 1.0}
+    mover = max(game.current_player(), 0)
+    assert bytes(game.observation()) == bytes(game.observation(mover))
+    if legal:
+        assert len({bytes(game.observation(seat)) for seat in range(game.num_players())}) > 1
+    for seat in (-1, game.num_players(), 2**64):
+        with pytest.raises(ValueError):
+            game.observation(seat)
+
+
+@every_game
+@given(seed=seeds, choices=picks)
+@settings(max_examples=20, deadline=None)
+def test_view_tells_what_the_seat_may_know(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    for seat in range(game.num_players()):
+        view = game.view(seat)
+        assert (view.game, view.variant, view.seat) == (game.name(), game.variant(), seat)
+        assert (view.num_players, view.num_actions) == (game.num_players(), game.num_actions())
+        assert (view.ply, view.to_move) == (game.ply(), game.current_player())
+        assert view.ply == len(view.history) <= game.max_plies()
+        assert [choice.id for choice in view.legal] == (game.legal_actions() if seat == view.to_move else [])
+        assert all(choice.text == game.action_text(choice.id) for choice in view.legal)
+        assert view.result == (tuple(game.returns()) if game.is_terminal() else None)
+        assert view.board == game.board_text(seat) and view.facts == game.facts(seat)
+        assert view.rules == begun(name, 1).view(0).rules != ""
+        sample = view.sample(Rng(seed))
+        assert type(sample) is type(game) and sample.current_player() == game.current_player()
+        assert sample.board_text(seat) == view.board and sample.facts(seat) == view.facts
+        if not game.hidden_information():
+            assert looks(sample) == looks(game)
+    with pytest.raises(ValueError):
+        game.view(game.num_players())
+
+
+@every_game
+def test_a_view_of_the_past_refuses_to_sample(name: str) -> None:
+    game = begun(name, 3)
+    view = game.view(0)
+    view.sample(Rng(1))
+    game.apply(game.legal_actions()[0])
+    with pytest.raises(RuntimeError, match="moved on"):
+        view.sample(Rng(1))
+
+
+@every_game
+@given(seed=seeds, choices=picks)
+@settings(max_examples=20, deadline=None)
+def test_symmetries_commute_with_moves(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    count, size = game.num_symmetries(), game.num_actions()
+    assert looks(game.transform(0)) == looks(game)
+    forms = set()
+    for s in range(count):
+        turned = game.transform(s)
+        assert sorted(game.transform_action(s, a) for a in range(size)) == list(range(size))
+        assert sorted(game.transform_action(s, a) for a in game.legal_actions()) == turned.legal_actions()
+        assert turned.returns() == game.returns() and turned.ply() == game.ply()
+        assert len(turned.history()) == len(game.history())
+        replayed = begun(name, seed)
+        for move in turned.history():
+            replayed.apply(move.action)
+        assert count == 1 or looks(replayed) == looks(turned)
+        for action in game.legal_actions():
+            after, other = game.clone(), turned.clone()
+            after.apply(action)
+            other.apply(game.transform_action(s, action))
+            assert looks(after.transform(s)) == looks(other)
+        forms.add(turned.canonical()[0])
+        data, which = turned.canonical()
+        assert turned.transform(which).position_bytes() == data
+    assert len(forms) == 1
+    for bad in (-1, count):
+        with pytest.raises(ValueError):
+            game.transform(bad)
+
+
+@every_game
+@given(seed=seeds)
+@settings(max_examples=20, deadline=None)
+def test_a_whole_match(name: str, seed: int) -> None:
+    game, again, quick = begun(name, seed), begun(name, seed), begun(name, seed)
+    rng, rng2, rng3 = Rng(seed), Rng(seed), Rng(seed)
+    plies = 0
+    while not game.is_terminal():
+        assert 0 <= game.current_player() < game.num_players()
+        assert len(game.returns()) == game.num_players()
+        mover, action = game.current_player(), int(game.random_action(rng))
+        text = game.action_text(action)
+        game.apply(action)
+        plies += 1
+        assert game.history()[-1] == (mover, action, text)
+        again.step(again.random_action(rng2))
+        assert again.position_bytes() == game.position_bytes()
+    assert plies == len(game.history()) <= game.max_plies()
+    assert again.history() == [] and rng.state() == rng2.state()
+    if game.num_players() == 2:
+        assert sum(game.returns()) == 0
+    quick.playout(rng3)
+    assert quick.is_terminal()
+    game.reset(Rng(seed))
+    assert looks(game) == looks(begun(name, seed))
+
+
+@pytest.mark.parametrize("name", ["highcard", "highcard5"])
+@given(seed=seeds, choices=picks)
+@settings(max_examples=20, deadline=None)
+def test_a_view_does_not_depend_on_what_is_hidden(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    for seat in range(game.num_players()):
+        view = game.view(seat)
+        sample = view.sample(Rng(seed))
+        if not game.is_terminal():
+            assert sample.history() == []
+            hidden = [move for move in view.history if move.seat != seat]
+            assert all(move.action == -1 for move in hidden)
+        assert bytes(sample.observation(seat)) == bytes(game.observation(seat))
+    if not game.is_terminal():
+        hands = {view_sample_hand(game, Rng(s)) for s in range(20)}
+        assert len(hands) > 10
+
+
+def view_sample_hand(game: Game, rng: Rng) -> tuple[tuple[int, ...], ...]:
+    sample = game.view(0).sample(rng)
+    assert isinstance(sample, Highcard)
+    return tuple(tuple(hand) for hand in [*sample.hands[1:], sample.laid[1:]])

@@ -1,0 +1,57 @@
+"""The compiled engine and its sources as plain Python play identical games."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import engine
+
+ROOT = Path(engine.__file__).parents[1]
+
+
+def run(choice: str, *command: str) -> str:
+    environment = {**os.environ, "DUELIST_ENGINE": choice, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def digest(choice: str) -> tuple[dict[str, Any], dict[str, str]]:
+    about, digests = run(choice, "-m", "tests.engine.digest").splitlines()
+    return json.loads(about), json.loads(digests)
+
+
+def test_compiled_and_pure_play_identical_games() -> None:
+    about, compiled = digest("")
+    if not about["compiled"]:
+        pytest.skip("this installation is pure Python: no compiled engine lies beside the sources")
+    assert not about["stale"], f"compiled from older sources: {about['stale']}; build again"
+    pure_about, pure = digest("pure")
+    assert not pure_about["compiled"]
+    assert [name for name in pure if pure[name] != compiled[name]] == []
+    assert len(pure) == 4 + 2 * len(engine.games())
+
+
+def test_every_module_of_the_engine_is_compiled_or_none_is() -> None:
+    code = (
+        "import engine; from engine.bots import greedy, mcts, perfect, random; from engine.games import *; "
+    )
+    code += (
+        "import sys; [print(n, m.__file__) for n, m in sys.modules.items() if n.split('.')[0] == 'engine']"
+    )
+    files = [line.split(" ", 1) for line in run("", "-c", code).splitlines()]
+    packages = [name for name, file in files if file.endswith("__init__.py")]
+    assert sorted(packages) == ["engine", "engine.bots", "engine.games", "engine.search"]
+    kinds = {Path(file).suffix for name, file in files if name not in packages}
+    assert len(files) > 12 and len(kinds) == 1
+    pure = [line.split(" ", 1) for line in run("pure", "-c", code).splitlines()]
+    assert {Path(file).suffix for _, file in pure} == {".py"}
