@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import re
 import secrets
 import signal
@@ -105,6 +106,11 @@ def command(**options: Any) -> None:
                 request = same_request(record, asked)
                 require_keys(request)
             status = run(request, record, options)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit complains once more
+        again = f"go on with: orchestrator duel --output {output} --resume"
+        click.echo(f"stopped: nobody reads the output any more; {again}", err=True)
+        sys.exit(INCOMPLETE)
     except (SpecError, RecordError, ValueError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(WRONG_USE)

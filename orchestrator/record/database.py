@@ -6,6 +6,7 @@ holds several prompts; it can only be chosen before the first table.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -31,13 +32,22 @@ def connect(path: Path, *, read_only: bool = False) -> Engine:
     """An engine on an existing or (unless `read_only`) new record, at today's schema version."""
     if read_only and not path.exists():
         raise RecordError(f"no record at {path}: give a run's directory, such as runs/NAME")
-    engine = create_engine(f"sqlite:///{path}")
-    event.listen(engine, "connect", _pragmas)
     try:
+        if read_only and not os.access(path.parent, os.W_OK):
+            return _immutable(path)
+        engine = create_engine(f"sqlite:///{path}")
+        event.listen(engine, "connect", _pragmas)
         _prepare(engine, path)
     except sqlite3.DatabaseError as error:
         raise RecordError(f"{path} is not a record that can be read: {error}") from error
     return engine
+
+
+def _immutable(path: Path) -> Engine:
+    """On a disk that cannot be written: WAL wants a file beside the record, unless nothing can change it."""
+    uri = f"{path.resolve().as_uri()}?immutable=1"
+    _refuse_newer(path, _schema_of(path, uri))
+    return create_engine(f"sqlite:///{uri}&uri=true")
 
 
 def _pragmas(connection: Any, _: object) -> None:
@@ -48,26 +58,31 @@ def _pragmas(connection: Any, _: object) -> None:
 
 
 def _prepare(engine: Engine, path: Path) -> None:
-    found = _schema_of(path)
+    found = _schema_of(path, f"{path.resolve().as_uri()}?mode=ro")
     if found is None:
         _create(engine)
-    elif found > SCHEMA_VERSION:
-        raise RecordError(
-            f"{path} was written by a newer version (schema {found}, this one knows {SCHEMA_VERSION}): "
-            "upgrade duelist to open it"
-        )
-    elif found < SCHEMA_VERSION:
+        return
+    _refuse_newer(path, found)
+    if found < SCHEMA_VERSION:
         with closing(sqlite3.connect(path, isolation_level=None)) as raw:
             raw.execute("BEGIN IMMEDIATE")
             migrate(raw, found)
             raw.execute("COMMIT")
 
 
-def _schema_of(path: Path) -> int | None:
+def _refuse_newer(path: Path, found: int | None) -> None:
+    if found is not None and found > SCHEMA_VERSION:
+        raise RecordError(
+            f"{path} was written by a newer version (schema {found}, this one knows {SCHEMA_VERSION}): "
+            "upgrade duelist to open it"
+        )
+
+
+def _schema_of(path: Path, uri: str) -> int | None:
     """Read without touching the file, which may be somebody else's; None if it holds nothing yet."""
     if not path.exists() or path.stat().st_size == 0:
         return None
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as raw:
+    with closing(sqlite3.connect(uri, uri=True)) as raw:
         return _version(raw)
 
 

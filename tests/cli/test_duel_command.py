@@ -139,6 +139,24 @@ def test_a_wrong_key_stops_the_run_at_once(tmp_path) -> None:
     assert all(row[6] == "finished" for row in rows(run)["match"])
 
 
+def test_when_nobody_reads_on_the_run_stops_and_can_go_on(tmp_path) -> None:
+    words = ["duel", "sim:random", "vs", "bot:random", "--games", "40", "--output", "run"]
+    command = [sys.executable, "-m", "orchestrator", *words, "--display", "json"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(30) == 1
+    assert "nobody reads" in errors and "Traceback" not in errors
+    done = orchestrator("duel", "--output", "run", "--resume", "--display", "none", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert all(row[6] == "finished" for row in rows(tmp_path / "run")["match"])
+
+
 @pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
 def test_ctrl_c_drains_and_the_run_goes_on(tmp_path, twice) -> None:
     run = tmp_path / "run"

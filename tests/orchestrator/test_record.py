@@ -125,6 +125,14 @@ def test_reading_where_nothing_is_makes_nothing(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_record_on_a_read_only_disk_can_be_read(tmp_path, monkeypatch) -> None:
+    play(tmp_path, request("bot:random", "bot:random", pairs=1))
+    monkeypatch.setattr(database.os, "access", lambda path, mode: False)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert run_result(tmp_path).run.status == "finished"
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
 def test_blobs_are_kept_once_and_come_back_exactly(tmp_path) -> None:
     texts = ["", "plain", "naïve ☃ \x00 \udc80 lone", "long " * 10_000]
     with Record(tmp_path) as record:
