@@ -15,4 +15,4 @@ def pytest_report_header() -> str:
 def pytest_configure() -> None:
     stale = engine.stale()
     if engine.is_compiled() and stale:
-        pytest.exit(f"the compiled engine is older than its source ({', '.join(stale)}): run `make build`", 2)
+        pytest.exit(f"the compiled engine is older than its source ({', '.join(stale)}): run `make setup`", 2)

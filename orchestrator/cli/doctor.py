@@ -87,7 +87,7 @@ def _engine() -> Iterator[Finding]:
     stale = engine.stale()
     if engine.is_compiled() and stale:
         some = ", ".join(stale[:4]) + (", …" if len(stale) > 4 else "")
-        yield Finding("engine", "broken", f"compiled, but older than its source: {some}", "make build")
+        yield Finding("engine", "broken", f"compiled, but older than its source: {some}", "make setup")
         return
     try:
         plies = _play_one()
@@ -99,7 +99,7 @@ def _engine() -> Iterator[Finding]:
     else:
         asked = os.environ.get("DUELIST_ENGINE") == "pure"
         why = "as DUELIST_ENGINE=pure asks" if asked else "not compiled, so bots that search are slow"
-        yield Finding("engine", "note", f"plain Python, {why}", "" if asked else "make build")
+        yield Finding("engine", "note", f"plain Python, {why}", "" if asked else "make setup")
 
 
 def _play_one() -> int:

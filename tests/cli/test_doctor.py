@@ -55,7 +55,7 @@ def test_a_key_is_named_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_stand_in_is_not_taken_for_the_vendor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:8800")
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "simulated")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "any-key-will-do")
     _, found = examined()
     assert found["anthropic"]["state"] == "note"
     assert "not the vendor" in found["anthropic"]["detail"]

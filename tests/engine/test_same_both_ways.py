@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,19 @@ def test_every_module_of_the_engine_is_compiled_or_none_is() -> None:
     assert len(files) > 12 and len(kinds) == 1
     pure = [line.split(" ", 1) for line in run("pure", "-c", code).splitlines()]
     assert {Path(file).suffix for _, file in pure} == {".py"}
+
+
+def test_stale_names_what_is_older_than_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "HERE", tmp_path)
+    (tmp_path / "games").mkdir()
+    for name, built, source in (
+        ("core", 100, 200),
+        ("rng", 200, 100),
+        ("games/go", 100, 200),
+        ("new", 200, 201),
+    ):
+        for path, time in ((f"{name}{EXTENSION_SUFFIXES[0]}", built), (f"{name}.py", source)):
+            (tmp_path / path).touch()
+            os.utime(tmp_path / path, (time, time))
+    (tmp_path / "plain.py").touch()
+    assert engine.stale() == ["engine.core", "engine.games.go"]
