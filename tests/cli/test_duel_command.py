@@ -23,11 +23,11 @@ from engine import Game
 
 
 class Nim(Game):
+    """Seven stones; take 1, 2 or 3 in turn; whoever takes the last one wins."""
+
     def name(self): return "nim7"
-    def num_players(self): return 2
     def num_actions(self): return 3
-    def rules_text(self): return "Seven stones; take 1, 2 or 3 in turn; whoever takes the last one wins."
-    def reset(self, rng): self.stones, self.mover = 7, 0
+    def start(self, rng): self.stones, self.mover = 7, 0
     def current_player(self): return self.mover if self.stones else -1
     def legal_into(self, out):
         for action in range(min(3, self.stones)):
@@ -37,10 +37,7 @@ class Nim(Game):
         self.stones -= action + 1
         self.mover = 1 - self.mover
     def payoff(self, seat): return (1 if seat != self.mover else -1) if not self.stones else 0
-    def copy_from(self, other): self.stones, self.mover = other.stones, other.mover
-    def position_bytes(self): return bytes([self.stones, self.mover])
     def action_text(self, action): return str(action + 1)
-    def board_text(self, seat): return f"{self.stones} stones"
 '''
 
 
