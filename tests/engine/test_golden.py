@@ -7,7 +7,7 @@ import pytest
 import engine
 from tests.engine.golden import FOLDER, playthrough
 
-NAMES = [name for name in engine.games() if name in engine.registry.own_games()]
+NAMES = [name for name in engine.games() if name in engine.registry.OWN_GAMES]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,28 @@
+"""`python -m benchmarks [--write]`: everything with a goal, measured on this machine; `--write` keeps it."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import command, orchestration
+from benchmarks.engine import compare
+from benchmarks.page import keep
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="keep the tables in docs/results.md")
+    asked = parser.parse_args()
+    for section, measure in (
+        ("engine", compare.table),
+        ("orchestration", orchestration.tables),
+        ("command", command.table),
+    ):
+        text = measure()
+        print(text, flush=True)
+        if asked.write:
+            keep(section, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""What a bot is: it gets a game it may keep and a stream of chance, and names a legal action.
+
+A bot is found by name: engine/bots/<name>.py defines `make(argument, options) -> Bot`, where `argument` is
+what follows the colon in `mcts:200`. Left out: hidden information; whoever asks a bot hands it a game drawn
+from what the seat may know (`View.sample`), never the true one.
+"""
+
+from collections.abc import Mapping
+from typing import final
+
+from mypy_extensions import i64, mypyc_attr
+
+from engine.core import Game
+from engine.rng import Rng
+
+
+@mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
+class Bot:
+    """Chooses for the seat to move. The same position and the same `rng` give the same action."""
+
+    def spec(self) -> str:
+        """Its canonical name with all that matters to its play, e.g. `mcts:200?c=1.4`."""
+        raise NotImplementedError
+
+    def choose(self, game: Game, rng: Rng) -> i64:
+        """A legal action of `game`, which must not be over and comes back in the same position."""
+        raise NotImplementedError
+
+
+@final
+class Options:
+    """The options of one bot's spec, read one by one; `done` refuses those that nobody read."""
+
+    def __init__(self, bot: str, given: Mapping[str, str]) -> None:
+        self.bot = bot
+        self.given = dict(given)
+        self.known: list[str] = []
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        """That option as an integer in [low, high]; ValueError."""
+        self.known.append(name)
+        text = self.given.pop(name, "")
+        return whole_number(f"{self.bot}: {name}", text, low, high) if text else default
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        """That option as a float in [low, high]; ValueError."""
+        self.known.append(name)
+        text = self.given.pop(name, "")
+        if not text:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ValueError(f"{self.bot}: {name} is a number from {low:g} to {high:g}, got {text!r}")
+        return value
+
+    def done(self) -> None:
+        """ValueError when an option is left that this bot does not know."""
+        if self.given:
+            known = ", ".join(self.known) or "none"
+            raise ValueError(
+                f"bot {self.bot!r} has no option {', '.join(sorted(self.given))}; it knows {known}"
+            )
+
+
+def whole_number(what: str, text: str, low: int, high: int) -> int:
+    """`text` as an integer in [low, high]; ValueError naming `what`."""
+    value = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else low - 1
+    if not low <= value <= high:
+        raise ValueError(f"{what} is a whole number from {low} to {high}, got {text!r}")
+    return value
+
+
+def no_argument(bot: str, argument: str) -> None:
+    """ValueError when something follows the colon of a bot that takes nothing there."""
+    if argument:
+        raise ValueError(f"bot {bot!r} takes nothing after its name, got {argument!r}")

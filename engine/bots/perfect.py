@@ -1,0 +1,65 @@
+"""Plays an exactly best move where the game has a solver (engine/search): the soonest win, the latest loss.
+
+TicTacToe is always exact. Connect 4 is exact within a second from the 12th ply on, and mostly before: see
+engine/search/connect4.py. The budget is BUDGET positions per choice, half a second compiled (and half a
+minute as plain Python). Where it runs out, the move is that of a UCT search, and `exact` says so.
+"""
+
+from collections.abc import Mapping
+from typing import Final, final
+
+from mypy_extensions import i64, mypyc_attr
+
+from engine.bot import Bot, Options, no_argument
+from engine.core import Game
+from engine.rng import Rng
+from engine.search.solver import Solver, solver_of
+from engine.search.uct import Uct
+
+BUDGET: Final = 5_000_000
+FALLBACK_SIMS: Final = 5000
+
+
+@final
+@mypyc_attr(acyclic=True)
+class PerfectBot(Bot):
+    """`exact` and `score` speak of the last choice: whether it was solved, and its score (0 if not)."""
+
+    def __init__(self, nodes: int, milliseconds: int) -> None:
+        self._nodes = nodes
+        self._milliseconds = milliseconds
+        self._game = ""
+        self._solver = Solver()
+        self._tree = Uct()
+        self.exact = False
+        self.score = 0
+
+    def spec(self) -> str:
+        if self._milliseconds:
+            return f"perfect?budget_ms={self._milliseconds}"
+        return f"perfect?nodes={self._nodes}"
+
+    def choose(self, game: Game, rng: Rng) -> i64:
+        """ValueError for a game that has no solver."""
+        if self._game != game.name():
+            self._solver = solver_of(game)
+            self._game = game.name()
+        best = self._solver.best_action(game, self._nodes, self._milliseconds)
+        self.exact = best is not None
+        if best is None:
+            self.score = 0
+            return self._tree.search(game, FALLBACK_SIMS, rng)
+        self.score = best[1]
+        return best[0]
+
+
+def make(argument: str, options: Mapping[str, str]) -> Bot:
+    """`perfect`; `nodes`, positions searched per choice, or `budget_ms`, which does not repeat exactly."""
+    no_argument("perfect", argument)
+    known = Options("perfect", options)
+    milliseconds = known.integer("budget_ms", 0, 1, 86_400_000)
+    nodes = known.integer("nodes", 0 if milliseconds else BUDGET, 1, 10**15)
+    known.done()
+    if nodes and milliseconds:
+        raise ValueError("bot 'perfect' takes either nodes or budget_ms, got both")
+    return PerfectBot(nodes, milliseconds)

@@ -1,0 +1,113 @@
+"""Games and bots by name.
+
+A game is a file engine/games/<name>.py with `GAME`, or an entry point of the group `duelist.games`; a bot is
+a file engine/bots/<name>.py with `make`. Nothing is imported before it is asked for, and a broken entry point
+harms only those who ask for it. The package's own names win.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, cast
+
+from engine.bot import Bot
+from engine.core import Game, read_header
+from engine.rng import Rng
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "duelist.games"
+
+
+def own_names(package: str) -> tuple[str, ...]:
+    """The names of the files in a folder of the engine, sorted."""
+    # Not `import engine.games`: in the package those names are the functions below.
+    folder = importlib.import_module(package).__path__
+    return tuple(sorted({module.name for module in pkgutil.iter_modules(folder)}))
+
+
+OWN_GAMES: Final = own_names("engine.games")
+OWN_BOTS: Final = own_names("engine.bots")
+
+
+def games() -> list[str]:
+    """The names of all games, sorted."""
+    return sorted({*OWN_GAMES, *(point.name for point in strangers())})
+
+
+def bots() -> list[str]:
+    """The names of all bots, sorted."""
+    return list(OWN_BOTS)
+
+
+def new(name: str, seed: int = 0, **variant: int) -> Game:
+    """A game in its first position, drawn from `seed` in [0, 2**63). ValueError for unknown names, values."""
+    game = make_game(name, variant)
+    game.reset(Rng(seed))
+    return game
+
+
+def from_bytes(data: bytes) -> Game:
+    """The registered game that `Game.to_bytes` wrote. ValueError."""
+    name, variant = read_header(data)
+    game = make_game(name, variant)
+    game.load(data)
+    return game
+
+
+def new_bot(spec: str, **options: str) -> Bot:
+    """The bot of a spec such as `random` or `mcts:200`. ValueError for unknown names, options and values."""
+    name, _, argument = spec.partition(":")
+    if name not in OWN_BOTS:
+        raise ValueError(f"there is no bot {name!r}; there are {', '.join(bots())}")
+    bot: Bot = importlib.import_module(f"engine.bots.{name}").make(argument, options)
+    return bot
+
+
+def make_game(name: str, variant: dict[str, int]) -> Game:
+    """An object of that game and variant, in no position yet. ValueError."""
+    factory = game_factory(name)
+    game = factory()
+    if not variant:
+        return game
+    known = game.variant()
+    strange = sorted(set(variant) - set(known))
+    if strange:
+        there = ", ".join(f"{key} (default {value})" for key, value in known.items()) or "no variants"
+        raise ValueError(f"{name} has no variant {', '.join(strange)}; it has {there}")
+    return factory(**variant)
+
+
+def game_factory(name: str) -> Callable[..., Game]:
+    """What makes objects of that game. ValueError when there is none or its entry point is broken."""
+    if name in OWN_GAMES:
+        own: Callable[..., Game] = importlib.import_module(f"engine.games.{name}").GAME
+        return own
+    for point in strangers():
+        if point.name == name:
+            return loaded(point)
+    raise ValueError(f"there is no game {name!r}; there are {', '.join(games())}")
+
+
+def strangers() -> "list[EntryPoint]":
+    """The entry points of games outside this package."""
+    from importlib.metadata import entry_points  # half of the time that `import engine` would take
+
+    return list(entry_points(group=GROUP))
+
+
+def loaded(point: "EntryPoint") -> Callable[..., Game]:
+    """The Game subclass or factory behind an entry point. ValueError."""
+    try:
+        factory: Callable[..., object] = point.load()
+        game = factory()
+    except Exception as error:  # whatever a stranger's module does, the message says whose it is
+        raise ValueError(
+            f"the game {point.name!r} (entry point {point.value!r}) does not load: {error!r}"
+        ) from error
+    if not isinstance(game, Game):
+        raise ValueError(
+            f"the game {point.name!r} (entry point {point.value!r}) gives {type(game).__name__}, not a Game"
+        )
+    return cast(Callable[..., Game], factory)

@@ -1,0 +1,270 @@
+"""Exact scores of Connect 4: alpha-beta over bitboards, after the methods that Pascal Pons describes.
+
+Score, from the seat to move: 22 less the discs that the winner has played when it wins, negative when that is
+the opponent, 0 for a draw. The search asks by null windows whether the score is above a bound, tries only
+moves that do not lose at once, those that make most threats first and then from the centre out, and keeps
+bounds in a transposition table. A budget counts positions (reproducible) or milliseconds (not).
+
+Compiled it searches 10 million positions per second. `best_action` on 100 random positions without a win at
+once, CPU seconds on one AMD EPYC core, median and worst: after 8 plies 0.54 and 2.4, after 10 plies 0.15 and
+3.3, 11: 0.07 and 1.7, 12: 0.02 and 0.5, 14: 0.01 and 0.3, 16: 0.003 and 0.13. So it answers within a second
+from ply 12 on. As plain Python it is about fifty times slower.
+"""
+
+from time import perf_counter
+from typing import Final, final
+
+from librt.vecs import vec
+from mypy_extensions import i64, mypyc_attr
+
+from engine.bits import bit, popcount
+from engine.core import Game
+from engine.games.connect4 import BOTTOM, FULL, Connect4, has_four
+from engine.search.solver import Solver
+
+COLUMN_CELLS: Final[i64] = 0x3F
+TABLE_SIZE: Final[i64] = 4194301  # a prime: 32 MB of 8-byte entries
+GENERATIONS: Final[i64] = 64
+NO_LIMIT: Final = 1 << 60
+
+
+def winning_cells(own: i64, filled: i64) -> i64:
+    """Empty cells that complete four for the discs `own`.
+
+    Shifts to the left may run past bit 62; the last mask drops what differs between C and Python.
+    """
+    found: i64 = (own << 1) & (own << 2) & (own << 3)  # vertical
+    found |= threes(own, 7) | threes(own, 6) | threes(own, 8)
+    return found & (FULL ^ filled)
+
+
+def threes(own: i64, step: i64) -> i64:
+    """Cells that complete four in one direction, from either side or in a gap."""
+    up: i64 = (own << step) & (own << (2 * step))
+    down: i64 = (own >> step) & (own >> (2 * step))
+    return (
+        (up & (own << (3 * step)))
+        | (up & (own >> step))
+        | (down & (own << step))
+        | (down & (own >> (3 * step)))
+    )
+
+
+def free_cell(filled: i64, column: i64) -> i64:
+    """The cell, as a bit, to which a disc falls in that column; 0 when full."""
+    return (filled + bit(column * 7)) & (bit(column * 7) * COLUMN_CELLS)
+
+
+def halved(x: i64) -> i64:
+    """x / 2, rounded towards zero."""
+    return -((-x) >> 1) if x < 0 else x >> 1
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Connect4Solver(Solver):
+    """A table and a budget. `nodes` counts the positions of the last question.
+
+    Among equal actions the one nearest the centre comes first, left before right.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: i64 = 0
+        self._limit: i64 = 0
+        self._deadline: float = 0.0
+        self._stopped: bool = False
+        # An entry is position key (49 bits), generation (6 bits), bound (8 bits).
+        self._table: vec[i64] = vec[i64]()
+        self._generation: i64 = 0
+        # Moves and their worth, seven per ply, so that the recursion allocates nothing.
+        self._moves: vec[i64] = vec[i64]([0] * 301)
+        self._worth: vec[i64] = vec[i64]([0] * 301)
+
+    def solve(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> int | None:
+        assert isinstance(game, Connect4)
+        self._begin(nodes, milliseconds)
+        score = self._score(game.mine(), game.filled())
+        return None if self._stopped else int(score)
+
+    def best_action(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> tuple[int, int] | None:
+        assert isinstance(game, Connect4)
+        self._begin(nodes, milliseconds)
+        mine = game.mine()
+        filled = game.filled()
+        winning: i64 = winning_cells(mine, filled) & (filled + BOTTOM)
+        score = self._score(mine, filled)
+        i: i64 = 0
+        while i < 7 and not self._stopped:
+            column = centre_out(i)
+            i += 1
+            cell = free_cell(filled, column)
+            if cell == 0 or (winning and not cell & winning):
+                continue
+            if self._at_least(mine, filled, cell, score) and not self._stopped:
+                return int(column), int(score)
+        return None
+
+    def action_values(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> dict[int, int | None]:
+        assert isinstance(game, Connect4)
+        self._begin(nodes, milliseconds)
+        values: dict[int, int | None] = {}
+        for column in game.legal_actions():
+            score: i64 = 0
+            if not self._stopped:
+                score = self._after(game.mine(), game.filled(), free_cell(game.filled(), column))
+            values[column] = None if self._stopped else int(score)
+        return values
+
+    def _begin(self, nodes: int, milliseconds: int) -> None:
+        """Set the budget and forget what was learnt."""
+        self.nodes = 0
+        self._limit = nodes if nodes else NO_LIMIT
+        self._deadline = perf_counter() + milliseconds / 1000.0 if milliseconds else 0.0
+        self._stopped = False
+        self._generation = (self._generation + 1) % GENERATIONS
+        if len(self._table) == 0 or self._generation == 0:
+            self._table = vec[i64]([0] * TABLE_SIZE)
+            self._generation = 1
+
+    def _after(self, mine: i64, filled: i64, cell: i64) -> i64:
+        """The mover's score of putting a disc on that cell."""
+        played = popcount(filled)
+        if has_four(mine | cell):
+            return (43 - played) >> 1
+        if played == 41:
+            return 0
+        return -self._score(filled ^ mine, filled | cell)
+
+    def _at_least(self, mine: i64, filled: i64, cell: i64, score: i64) -> bool:
+        """Whether putting a disc on that cell scores no less than `score`."""
+        played = popcount(filled)
+        if has_four(mine | cell):
+            return True
+        if played == 41:
+            return score <= 0
+        theirs: i64 = filled ^ mine
+        filled |= cell
+        if self._wins_at_once(theirs, filled):
+            return -((42 - played) >> 1) >= score
+        return self._negamax(theirs, filled, played + 1, -score, 1 - score) <= -score
+
+    def _score(self, mine: i64, filled: i64) -> i64:
+        played = popcount(filled)
+        if self._wins_at_once(mine, filled):
+            return (43 - played) >> 1
+        low: i64 = -((42 - played) >> 1)
+        high: i64 = (43 - played) >> 1
+        while low < high and not self._stopped:
+            middle: i64 = low + ((high - low) >> 1)
+            # Near zero first: who wins is cheaper to find out than when.
+            if middle <= 0 and halved(low) < middle:
+                middle = halved(low)
+            elif middle >= 0 and halved(high) > middle:
+                middle = halved(high)
+            found = self._negamax(mine, filled, played, middle, middle + 1)
+            if found <= middle:
+                high = found
+            else:
+                low = found
+        return low
+
+    def _wins_at_once(self, mine: i64, filled: i64) -> bool:
+        return (winning_cells(mine, filled) & (filled + BOTTOM)) != 0
+
+    def _negamax(self, mine: i64, filled: i64, played: i64, alpha: i64, beta: i64) -> i64:
+        """A bound of the score that settles the window; the mover must not be able to win at once."""
+        self.nodes += 1
+        if self.nodes >= self._limit or ((self.nodes & 4095) == 0 and self._late()):
+            self._stopped = True
+            return 0
+        theirs: i64 = filled ^ mine
+        moves = safe_cells(theirs, filled)
+        if moves == 0:
+            return -((42 - played) >> 1)
+        if played >= 40:
+            return 0
+        floor: i64 = -((40 - played) >> 1)
+        if alpha < floor:
+            alpha = floor
+            if alpha >= beta:
+                return alpha
+        ceiling: i64 = (41 - played) >> 1
+        key: i64 = mine + filled
+        tag: i64 = (key << 6) | self._generation
+        slot: i64 = key % TABLE_SIZE
+        entry = self._table[slot]
+        if entry >> 8 == tag:
+            bound: i64 = (entry & 0xFF) - 128
+            if bound > 32:  # a lower bound, kept as score + 64
+                if bound - 64 > floor:
+                    floor = bound - 64
+                    if alpha < floor:
+                        alpha = floor
+                        if alpha >= beta:
+                            return alpha
+            elif bound < ceiling:
+                ceiling = bound
+        if beta > ceiling:
+            beta = ceiling
+            if alpha >= beta:
+                return beta
+        base: i64 = played * 7
+        end = self._order(mine, filled, moves, base)
+        at: i64 = base
+        while at < end:
+            score: i64 = -self._negamax(theirs, filled | self._moves[at], played + 1, -beta, -alpha)
+            if self._stopped:
+                return 0
+            if score >= beta:
+                self._table[slot] = (tag << 8) | (score + 64 + 128)
+                return score
+            if score > alpha:
+                alpha = score
+            at += 1
+        self._table[slot] = (tag << 8) | (alpha + 128)
+        return alpha
+
+    def _order(self, mine: i64, filled: i64, moves: i64, base: i64) -> i64:
+        """Write the cells of `moves` from `base` on, most threats first, then from the centre out."""
+        cells = self._moves
+        worth = self._worth
+        end: i64 = base
+        i: i64 = 0
+        while i < 7:
+            cell: i64 = moves & (bit(centre_out(i) * 7) * COLUMN_CELLS)
+            if cell:
+                value = popcount(winning_cells(mine | cell, filled | cell))
+                at: i64 = end
+                while at > base and worth[at - 1] < value:
+                    worth[at] = worth[at - 1]
+                    cells[at] = cells[at - 1]
+                    at -= 1
+                worth[at] = value
+                cells[at] = cell
+                end += 1
+            i += 1
+        return end
+
+    def _late(self) -> bool:
+        return self._deadline > 0.0 and perf_counter() > self._deadline
+
+
+def safe_cells(theirs: i64, filled: i64) -> i64:
+    """Cells to play on after which the opponent, who has `theirs`, does not win at once; 0 when none."""
+    playable: i64 = (filled + BOTTOM) & FULL
+    danger = winning_cells(theirs, filled)
+    forced: i64 = playable & danger
+    if forced:
+        if forced & (forced - 1):
+            return 0
+        playable = forced
+    return playable & ~(danger >> 1)
+
+
+def centre_out(i: i64) -> i64:
+    """Columns in the order 3, 2, 4, 1, 5, 0, 6."""
+    half: i64 = (i + 1) >> 1
+    return 3 - half if i & 1 else 3 + half
+
+
+SOLVER = Connect4Solver

@@ -1,0 +1,48 @@
+"""What an exact solver answers, whatever its game.
+
+A solver of <game> is `SOLVER` in engine/search/<game>.py. Scores are from the seat to move: 0 is a draw,
+positive a win, and the larger the sooner; negative a loss, and the larger the later. A budget of nodes makes
+answers repeat; one of milliseconds depends on the machine. Each question starts with an empty memory, so that
+an answer does not depend on what was asked before.
+"""
+
+import importlib
+import pkgutil
+
+from mypy_extensions import mypyc_attr
+
+from engine.core import Game
+
+SEARCH_PATH = importlib.import_module("engine.search").__path__
+
+
+@mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
+class Solver:
+    """Asked about positions that are not over; answers None when the budget ran out. 0 means no budget."""
+
+    def solve(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> int | None:
+        """The exact score."""
+        raise NotImplementedError
+
+    def best_action(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> tuple[int, int] | None:
+        """A best action and its exact score; among equals always the same one, which the solver documents."""
+        raise NotImplementedError
+
+    def action_values(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> dict[int, int | None]:
+        """Each legal action's exact score, None for those that the budget did not reach."""
+        raise NotImplementedError
+
+
+def solver_of(game: Game) -> Solver:
+    """A new solver for that game. ValueError where there is none."""
+    name = game.name()
+    if name in solved_games():
+        solver: Solver = importlib.import_module(f"engine.search.{name}").SOLVER()
+        return solver
+    raise ValueError(f"no exact solver for {name!r}; there are solvers for {', '.join(solved_games())}")
+
+
+def solved_games() -> list[str]:
+    """The games that have one, sorted."""
+    names = [module.name for module in pkgutil.iter_modules(SEARCH_PATH)]
+    return sorted([name for name in names if name not in ("solver", "uct")])
