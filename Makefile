@@ -38,7 +38,7 @@ $(DONE)/test: $(DONE)/build
 	@touch $@
 
 duel: setup
-	@$(BIN)/orchestrator duel 'sim:mcts:200?illegal=0.05' vs bot:greedy --games 10 --seed 1
+	@$(BIN)/orchestrator duel 'sim:mcts:200?illegal=0.05' vs bot:greedy --games 20 --seed 1
 
 test: check tests
 

@@ -8,7 +8,8 @@ Arena, arXiv:2403.04132). Three things keep it honest on few matches:
 - the pair, not the match, is the unit of error: the covariance is the sandwich H⁻¹BH⁻¹ with B summed over
   pairs (White 1982; Liang & Zeger 1986), and quantiles are Student's for the number of pairs;
 - each player gets one imaginary pair, half a double win and half a double loss, shared among its opponents:
-  all draws and all wins have a width too. For two players this is exactly what `pairs.estimate` does.
+  all draws and all wins have a width too. For two players the rating is that of `pairs.estimate`, and its
+  interval becomes the same as pairs grow many.
 
 Left out: the effect of the seat (both seats of a pair are always played), Davidson's tie parameter, and any
 correction for comparing many players at once. Plain Python: a Newton step is one small elimination.

@@ -32,7 +32,7 @@ def tournament(
     return true, clusters
 
 
-@pytest.mark.parametrize(("pairs", "chance"), [(3, 1.0), (10, 0.5), (25, 0.6), (100, 0.7)])
+@pytest.mark.parametrize(("pairs", "chance"), [(3, 1.0), (10, 0.5), (25, 0.6), (100, 0.7), (400, 0.9)])
 def test_two_players_get_what_their_duel_said(pairs: int, chance: float) -> None:
     rng = random.Random(pairs)
     scores = [sum(rng.random() < chance for _ in range(2)) / 2 for _ in range(pairs)]
@@ -41,9 +41,9 @@ def test_two_players_get_what_their_duel_said(pairs: int, chance: float) -> None
     found = fit([pair("a", "b", score) for score in scores]).difference("a", "b")
     # The prior pulls the middle and the ends a little towards 0, the more the fewer pairs there are.
     assert found.mid == pytest.approx(said.elo, rel=0.1, abs=1)
-    assert found.high - found.low == pytest.approx(said.elo_high - said.elo_low, rel=0.2)
-    if pairs >= 25:
-        assert found == pytest.approx((said.elo_low, said.elo, said.elo_high), rel=0.02, abs=1)
+    # The ends are a sandwich's here and a score interval's there, which part on few pairs.
+    if pairs >= 100:
+        assert found == pytest.approx((said.elo_low, said.elo, said.elo_high), rel=0.02, abs=2)
 
 
 def test_the_order_of_pairs_seats_and_names_changes_nothing() -> None:
