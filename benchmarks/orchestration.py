@@ -112,7 +112,7 @@ def pinned(cpu: int, command: list[str]) -> list[str]:
 async def duel(asked: argparse.Namespace) -> dict[str, Any]:
     """A whole duel through players, prompts, provider, engine and record."""
     import engine
-    from orchestrator.duel import Duel, Request
+    from orchestrator.duel import Duel, DuelRequest
     from orchestrator.events import Events
     from orchestrator.record.store import Record
     from orchestrator.table import Table
@@ -120,7 +120,8 @@ async def duel(asked: argparse.Namespace) -> dict[str, Any]:
     if not engine.is_compiled():
         raise SystemExit("the engine is not compiled: run `make setup`, and unset DUELIST_ENGINE")
     spec = f"{asked.provider}:{MODELS[asked.provider]}"
-    request = Request((spec, spec), pairs=asked.matches // 2, seed=1, opening=4)
+    size = {"pairs": asked.matches // 2, "concurrency": asked.concurrency}
+    request = DuelRequest((spec, spec), seed=1, opening=4, **size)
     calls = 0
 
     def count(event: dict[str, Any]) -> None:
@@ -131,7 +132,7 @@ async def duel(asked: argparse.Namespace) -> dict[str, Any]:
         await ask()  # imports are paid for here
     table = Table()
     with tempfile.TemporaryDirectory() as directory, Record(Path(directory)) as record:
-        run = Duel(request, record, table, Events(count), asked.concurrency)
+        run = Duel(request, record, table, Events(count))
         cpu, wall = time.process_time(), time.perf_counter()
         await run.play()
         found = measured(calls, cpu, wall)

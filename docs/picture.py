@@ -15,13 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
-from rich._export_format import CONSOLE_SVG_FORMAT
-from rich.console import Console
+from rich.console import CONSOLE_SVG_FORMAT, Console
 from rich.text import Text
 
+from orchestrator.cli import text
 from orchestrator.cli.result import result_table
 from orchestrator.cli.show import Teller
-from orchestrator.duel import Duel, Request
+from orchestrator.duel import Duel, DuelRequest
 from orchestrator.events import Events
 from orchestrator.record.reading import match_story, run_result
 from orchestrator.record.store import Record
@@ -46,9 +46,7 @@ FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', mono
 
 def main() -> None:
     """Play, draw, write."""
-    console = Console(
-        file=io.StringIO(), record=True, width=WIDTH, markup=False, highlight=False, force_terminal=True
-    )
+    console = text.console(io.StringIO(), width=WIDTH, record=True, force_terminal=True)
     with TemporaryDirectory() as place:
         directory = Path(place)
         play(directory)
@@ -64,12 +62,12 @@ def main() -> None:
 
 
 def play(directory: Path) -> None:
-    request = Request(players=PLAYERS, pairs=PAIRS, seed=SEED, opening=OPENING)
+    request = DuelRequest(players=PLAYERS, pairs=PAIRS, seed=SEED, opening=OPENING)
 
     async def go(record: Record) -> None:
         table = Table()
         try:
-            await Duel(request, record, table, Events(), concurrency=8).play()
+            await Duel(request, record, table, Events()).play()
         finally:
             await table.aclose()
 

@@ -1,3 +1,4 @@
 from orchestrator.cli import main
 
-main()
+if __name__ == "__main__":  # processes of slow bots import this too
+    main()

@@ -11,30 +11,35 @@ import asyncio
 import json
 import secrets
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import engine
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture
-from orchestrator.journal import Journal, Stopped
+from orchestrator.journal import Journal
 from orchestrator.match import play
-from orchestrator.players import Conduct, Halt, Player, Seated, Void
+from orchestrator.model import Conduct
+from orchestrator.players import Halt, Player, Seated, Stopped, Void
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError
-from orchestrator.record.store import Record, now, player_hash
-from orchestrator.table import Table
-from providers.prices import Price
+from orchestrator.record.store import Record, now
+from orchestrator.table import Spec, Table
+from providers.prices import Price, PriceBook, Rates
 
 REPLAYS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What was asked, whole: written to the record, so that `--resume` needs nothing else."""
+class DuelRequest:
+    """What was asked, whole: written to the record, so that `--resume` needs nothing else.
+
+    `players` are canonical specs: an alias that points elsewhere next month changes no run. The last two
+    fields say how it is played and may differ when it goes on.
+    """
 
     players: tuple[str, ...]
     game: str = "connect4"
@@ -45,13 +50,18 @@ class Request:
     conduct: Conduct = field(default_factory=Conduct)
     price: str | None = None
     unpriced: bool = False
+    concurrency: int = 8
+    attempts: int = 5
+
+    HOW = ("concurrency", "attempts")
 
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Request:
-        return Request(**{**data, "players": tuple(data["players"]), "conduct": Conduct(**data["conduct"])})
+    def from_json(data: Mapping[str, Any]) -> DuelRequest:
+        conduct = Conduct(**data["conduct"])
+        return DuelRequest(**{**data, "players": tuple(data["players"]), "conduct": conduct})
 
 
 @dataclass(slots=True)
@@ -61,58 +71,54 @@ class Ending:
     reason: str = ""  # empty: everything was played
     interrupted: bool = False
     voids: int = 0  # matches that stayed void after their replays
+    bug: Exception | None = None  # ours, a bot's, the disk's; `reason` says it in words
+
+    @property
+    def status(self) -> str:
+        if self.interrupted:
+            return "stopped"
+        if self.reason:
+            return "failed"
+        return "incomplete" if self.voids else "finished"
 
 
 class Duel:
-    """One run of one request on one record; `stop()` drains: no new decision begins, calls out come back."""
+    """One run of one request on one record; `stop()` drains: calls that are out come back, none leaves."""
 
-    def __init__(
-        self, request: Request, record: Record, table: Table, events: Events, concurrency: int
-    ) -> None:
+    def __init__(self, request: DuelRequest, record: Record, table: Table, events: Events) -> None:
         self.request = request
         self.record = record
         self.events = events
-        self.concurrency = concurrency
         self.players = seat_players(request, table)
         self.run = self._begin()
         self.journal = Journal(record, events, self.run.id, self.players)
         self.ending = Ending()
         self._waiting: deque[Fixture] = deque()
+        self._replays: Counter[tuple[int, int]] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
-        self._bug: Exception | None = None
 
     # ── the run ──────────────────────────────────────────────────────────────────────────────────
 
     async def play(self) -> Ending:
-        """Play everything that is not yet played. Raises RecordError if that cannot be written."""
+        """Play everything that is not yet played; how it ended is said, not raised."""
         self._waiting.extend(self._open_fixtures())
-        self.events.emit(
-            "run",
-            run=self.run.id,
-            output=str(self.record.directory),
-            game=self.request.game,
-            players=[player.seated.label for player in self.players],
-            specs=[player.seated.spec for player in self.players],
-            pairs=self.request.pairs,
-            matches=self.request.pairs * len(self.players),
-            waiting=len(self._waiting),
-            seed=self.request.seed,
-            concurrency=self.concurrency,
-        )
-        self._tasks = [
-            asyncio.create_task(self._work()) for _ in range(min(self.concurrency, len(self._waiting)))
-        ]
+        self._tell_run()
+        workers = min(self.request.concurrency, len(self._waiting))
+        self._tasks = [asyncio.create_task(self._work()) for _ in range(workers)]
         ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         self.ending.interrupted |= any(isinstance(end, asyncio.CancelledError) for end in ends)
-        self._end()
-        if self._bug is not None:
-            raise self._bug
+        self.run.status, self.run.reason, self.run.finished = self.ending.status, self.ending.reason, now()
+        try:
+            self.record.put(self.run)
+            self.record.flush()
+        except RecordError as error:
+            self._broke(error)
         return self.ending
 
     def stop(self, reason: str = "interrupted") -> None:
-        """Drain: matches stop before their next decision."""
-        if not self.journal.stopping:
-            self.journal.stopping = True
+        """Drain: what is out comes back and is recorded, nothing new begins."""
+        if not self.journal.stop.is_up:
+            self.journal.stop.put_up()
             self.ending.reason = reason
             self.ending.interrupted = reason == "interrupted"
 
@@ -123,137 +129,152 @@ class Duel:
             task.cancel()
 
     async def _work(self) -> None:
-        while self._waiting and not self.journal.stopping:
-            await self._play_one(self._waiting.popleft())
+        while self._waiting and not self.journal.stop.is_up:
+            try:
+                await self._play_one(self._waiting.popleft())
+            except Exception as bug:  # what the others have out still comes back
+                self._broke(bug)
+
+    def _broke(self, bug: Exception) -> None:
+        self.ending.bug = self.ending.bug or bug
+        self.stop(f"{type(bug).__name__}: {bug}")
 
     async def _play_one(self, fixture: Fixture) -> None:
-        size = len(self.players)
-        seats = [self.players[(seat + fixture.swap) % size] for seat in range(size)]
+        seats = [self.players[player] for player in fixture.seating(len(self.players))]
         try:
             result = await play(fixture, seats, self.journal)
         except Void as trouble:
             self.journal.void(fixture, str(trouble))
             self._replay(fixture)
         except Halt as trouble:
-            self.journal.stopped(fixture)
             self.stop(str(trouble))
+            self.journal.stopped(fixture)
         except Stopped:
             self.journal.stopped(fixture)
         except asyncio.CancelledError:
             self.journal.stopped(fixture)
             raise
-        except Exception as bug:  # ours or a bot's: what the others have in flight still comes back
-            self._bug = bug
-            self.stop(f"{type(bug).__name__}: {bug}")
         else:
             self.journal.finished(fixture, result)
 
     def _replay(self, fixture: Fixture) -> None:
-        tries = self._tries.get((fixture.pair, fixture.swap), 0) + 1
-        self._tries[fixture.pair, fixture.swap] = tries
-        if tries > REPLAYS:
+        place = fixture.pair, fixture.swap
+        if self._replays[place] == REPLAYS:
             self.ending.voids += 1
             return
-        self._waiting.append(self._fixture(fixture.pair, fixture.swap, fixture.attempt + 1))
+        self._replays[place] += 1
+        self._waiting.append(self._fixture(*place, fixture.replay + 1))
+
+    def _tell_run(self) -> None:
+        request = self.request
+        self.events.emit(
+            "run",
+            run=self.run.id,
+            output=str(self.record.directory),
+            game=request.game,
+            players=[player.seated.label for player in self.players],
+            specs=[player.seated.spec for player in self.players],
+            pairs=request.pairs,
+            matches=request.pairs * len(self.players),
+            waiting=len(self._waiting),
+            seed=request.seed,
+            concurrency=request.concurrency,
+        )
 
     # ── what there is to play ────────────────────────────────────────────────────────────────────
 
     def _open_fixtures(self) -> list[Fixture]:
-        """Every match of the request without a result: interrupted ones first go on where they stand."""
-        self._tries: dict[tuple[int, int], int] = {}
+        """Every match of the request without a result; an interrupted one goes on where it stands."""
         last: dict[tuple[int, int], tables.Match] = {}
-        for row in self.record.matches():
-            key = row.pair, row.swap
-            if key not in last or row.attempt > last[key].attempt:
-                last[key] = row
+        for match in self.record.matches():
+            place = match.pair, match.swap
+            if place not in last or match.replay > last[place].replay:
+                last[place] = match
         fixtures = []
-        for pair in range(self.request.pairs):
-            for swap in range(len(self.players)):
-                row_or_none = last.get((pair, swap))
-                if row_or_none is None:
-                    fixtures.append(self._fixture(pair, swap, 0))
-                elif row_or_none.status == "void":
-                    fixtures.append(self._fixture(pair, swap, row_or_none.attempt + 1))
-                elif row_or_none.status != "finished":
-                    fixture = self._fixture(pair, swap, row_or_none.attempt)
-                    self.journal.remember(fixture.id, self.record.past(fixture.id))
-                    fixtures.append(fixture)
+        for place in (
+            (pair, swap) for pair in range(self.request.pairs) for swap in range(len(self.players))
+        ):
+            known = last.get(place)
+            if known is None:
+                fixtures.append(self._fixture(*place, 0))
+            elif known.status == "void":
+                fixtures.append(self._fixture(*place, known.replay + 1))
+            elif known.status != "finished":
+                fixtures.append(self._fixture(*place, known.replay))
+                self.journal.remember(known.id, self.record.past(known))
         return fixtures
 
-    def _fixture(self, pair: int, swap: int, attempt: int) -> Fixture:
+    def _fixture(self, pair: int, swap: int, replay: int) -> Fixture:
         seed = engine.derive(self.request.seed, "pair", pair)
-        again = str(attempt + 1) if attempt else ""
+        again = str(replay + 1) if replay else ""
         return Fixture(
             id=f"{self.run.id}-{pair + 1:04d}{chr(ord('a') + swap)}{again}",
             pair=pair,
             swap=swap,
-            attempt=attempt,
+            replay=replay,
             seed=seed,
             game=self.request.game,
             variant=self.request.variant,
             opening=draw_opening(self.request, seed),
         )
 
-    # ── rows about the run ───────────────────────────────────────────────────────────────────────
+    # ── the record of it ─────────────────────────────────────────────────────────────────────────
 
     def _begin(self) -> tables.Run:
+        """The run's row: a new one, or the one on record, whose players must be those of today."""
         found = self.record.run()
-        if found is not None:
-            found.status, found.reason, found.finished = "running", "", None
-            self.record.put(found)
-            return found
-        run = tables.Run(
-            id=new_run_id(),
-            kind="duel",
-            status="running",
-            seed=self.request.seed,
-            request=self.request.to_json(),
-            version=version(),
-            created=now(),
-        )
-        self.record.put(run)
-        for number, player in enumerate(self.players, 1):
-            seated = player.seated
-            if seated.price is not None:
-                self.record.put(price_row(seated, seated.price))
-            self.record.put(player_row(number, player))
-        return run
-
-    def _end(self) -> None:
-        ending = self.ending
-        if ending.interrupted:
-            status = "stopped"
-        elif ending.reason:
-            status = "failed"
+        if found is None:
+            found = tables.Run(
+                id=new_run_id(),
+                kind="duel",
+                status="running",
+                seed=self.request.seed,
+                request=self.request.to_json(),
+                version=version(),
+                created=now(),
+            )
         else:
-            status = "incomplete" if ending.voids else "finished"
-        self.run.status, self.run.reason, self.run.finished = status, ending.reason, now()
-        self.record.put(self.run)
-        self.record.flush()
+            self._recognise(self.record.players(), self.record.prices())
+            found.status, found.reason, found.finished = "running", "", None
+        rows = [player_row(number, player.seated) for number, player in enumerate(self.players, 1)]
+        prices = [price_row(player.seated) for player in self.players if player.seated.price is not None]
+        self.record.put(found, *rows, *prices)
+        return found
+
+    def _recognise(self, known: list[tables.Player], prices: Mapping[str, tables.Price]) -> None:
+        """The players on record: billed as when the run began, and reached where they were reached then."""
+        for player, row in zip(self.players, known, strict=True):
+            was, is_now = row.parameters.get("endpoint", ""), player.seated.parameters.get("endpoint", "")
+            if was != is_now:
+                raise RecordError(
+                    f"{row.label} was reached at {was} when {self.record.directory} began, and would be at "
+                    f"{is_now} now: set the address back ({row.provider}'s _BASE_URL), or begin a new run"
+                )
+            frozen = prices.get(row.parameters.get("price", ""))
+            player.seated = replace(player.seated, price=read_price(frozen) if frozen else None)
 
 
-def seat_players(request: Request, table: Table) -> list[Player]:
+def seat_players(request: DuelRequest, table: Table) -> list[Player]:
     """The players of a request, with labels that tell them apart. Raises SpecError."""
-    players = [
-        table.seat(spec, request.conduct, price=request.price, unpriced=request.unpriced)
-        for spec in request.players
-    ]
+
+    def seat(spec: str, label: str | None = None) -> Player:
+        return table.seat(spec, request.conduct, price=request.price, unpriced=request.unpriced, label=label)
+
+    players = [seat(spec) for spec in request.players]
     labels = [player.seated.label for player in players]
     if len(set(labels)) == len(labels):
         return players
+    options = [player.seated.spec.partition("?")[2] for player in players]
+    if len(set(zip(labels, options, strict=True))) == len(labels):
+        marks = [f"?{option}" if option else "" for option in options]
+    else:
+        marks = [f" #{number}" for number in range(1, len(labels) + 1)]
     return [
-        table.seat(
-            spec,
-            request.conduct,
-            price=request.price,
-            unpriced=request.unpriced,
-            label=f"{label} #{number}" if labels.count(label) > 1 else label,
-        )
-        for number, (spec, label) in enumerate(zip(request.players, labels, strict=True), 1)
+        seat(spec, label + mark) for spec, label, mark in zip(request.players, labels, marks, strict=True)
     ]
 
 
-def draw_opening(request: Request, seed: int) -> tuple[int, ...]:
+def draw_opening(request: DuelRequest, seed: int) -> tuple[int, ...]:
     """Random legal plies from the pair's seed: both matches of a pair start from the same position."""
     if not request.opening:
         return ()
@@ -272,6 +293,11 @@ def draw_opening(request: Request, seed: int) -> tuple[int, ...]:
     )
 
 
+def canonical(players: tuple[str, ...], book: PriceBook | None = None) -> tuple[str, ...]:
+    """Specs as the record keeps them: aliases resolved, options in order. Raises SpecError."""
+    return tuple(str(Spec.parse(spec, book or PriceBook.load())) for spec in players)
+
+
 def new_run_id() -> str:
     """Sorts by time (seconds), unique by chance: r + 7 base-32 digits + 4 random ones."""
     digits = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -288,8 +314,7 @@ def version() -> str:
     return version("duelist")
 
 
-def player_row(number: int, player: Player) -> tables.Player:
-    seated = player.seated
+def player_row(number: int, seated: Seated) -> tables.Player:
     return tables.Player(
         id=number,
         spec=seated.spec,
@@ -299,17 +324,25 @@ def player_row(number: int, player: Player) -> tables.Player:
         model=seated.model,
         style=seated.style,
         track=seated.track,
-        parameters=dict(seated.parameters),
-        hash=player_hash(seated.spec, seated.style, seated.track, seated.parameters),
+        parameters={**seated.parameters, "price": seated.price_id},
+        hash=seated.hash,
     )
 
 
-def price_row(seated: Seated, price: Price) -> tables.Price:
-    numbers = asdict(price)
+def price_row(seated: Seated) -> tables.Price:
+    assert seated.price is not None
+    numbers = asdict(seated.price)
     about = {name: numbers.pop(name) for name in ("tier", "source", "dated")}
     return tables.Price(
         id=seated.price_id, provider=seated.provider, model=seated.model, numbers=numbers, **about
     )
+
+
+def read_price(row: tables.Price) -> Price:
+    """The inverse of `price_row`."""
+    long = row.numbers["long"]
+    numbers = {**row.numbers, "long": long and Rates(**long)}
+    return Price(**numbers, tier=row.tier, source=row.source, dated=row.dated)
 
 
 def open_record(output: Path, *, resume: bool) -> Record:
@@ -324,21 +357,21 @@ def open_record(output: Path, *, resume: bool) -> Record:
     return Record(output)
 
 
-def resumed_request(record: Record, asked: Sequence[tuple[str, object]]) -> Request:
-    """The request on record. What is asked again must agree with it; RecordError names the difference."""
+def resumed_request(record: Record, asked: Mapping[str, Any]) -> DuelRequest:
+    """The request on record, played as is asked now. RecordError names what else was asked differently."""
     run = record.run()
     if run is None:
         raise RecordError(f"{record.directory} holds no run that began: give another --output")
-    request = Request.from_json(run.request)
+    request = DuelRequest.from_json(run.request)
     known = request.to_json()
     differences = [
         f"{name}: {known[name]!r} on record, {value!r} asked"
-        for name, value in asked
-        if known.get(name) != json.loads(json.dumps(value))
+        for name, value in asked.items()
+        if name not in DuelRequest.HOW and known.get(name) != json.loads(json.dumps(value))
     ]
     if differences:
         raise RecordError(
             f"{record.directory} was begun with another request ({'; '.join(differences)}): "
             "resume with --resume and --output alone, or begin a new run"
         )
-    return request
+    return replace(request, **{name: asked[name] for name in DuelRequest.HOW if name in asked})

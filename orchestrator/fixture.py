@@ -16,11 +16,15 @@ class Fixture:
     id: str
     pair: int
     swap: int  # 0: player 1 sits on seat 0; 1: seats swapped
-    attempt: int  # replays of a void match count up from 0
+    replay: int  # counts up when a void match is played again
     seed: int
     game: str
     variant: Mapping[str, int] = field(default_factory=dict)
     opening: tuple[int, ...] = ()
+
+    def seating(self, players: int) -> list[int]:
+        """By seat, which of the players (counted from 0) sits there: every swap moves all on by one seat."""
+        return [(seat + self.swap) % players for seat in range(players)]
 
     def deal(self) -> Game:
         """The game as the first player to choose finds it."""

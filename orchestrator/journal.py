@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import engine
-from engine import Game, Rng, View
+from engine import Rng, View
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture, Result
-from orchestrator.players import CallMade, Decision, Player, Turn
+from orchestrator.players import CallMade, Decision, Player, StopSign, Turn
 from orchestrator.record import tables
 from orchestrator.record.store import Past, Record, call_id, decision_id, now
-
-
-class Stopped(Exception):
-    """The run was asked to stop; the match stands at a decision and can be resumed."""
 
 
 class Journal:
@@ -28,35 +25,35 @@ class Journal:
         self.events = events
         self.run = run
         self.players = players
-        self.stopping = False
+        self.stop = StopSign()
         self._prices = [player.seated.price_id for player in players]
         self._pasts: dict[str, Past] = {}
         self._open: dict[str, tables.Match] = {}
 
     # ── matches ──────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, fixture: Fixture) -> Past:
-        """The match is being played now; what it already has, if it was interrupted."""
+    def begin(self, fixture: Fixture) -> tuple[tables.Decision, ...]:
+        """The match is being played now; what was decided in it before an interruption."""
+        past = self._pasts.get(fixture.id, Past())
         row = tables.Match(
             id=fixture.id,
             run=self.run,
             pair=fixture.pair,
             swap=fixture.swap,
-            attempt=fixture.attempt,
+            replay=fixture.replay,
             seed=fixture.seed,
             game=fixture.game,
             variant=dict(fixture.variant),
             opening=list(fixture.opening),
             status="running",
-            started=now(),
+            plies=len(fixture.opening) + len(past.decisions),
+            started=past.started or now(),
         )
         self._open[fixture.id] = row
         seats = enumerate(self._seats(fixture))
         self.record.put(row, *(tables.Seat(match=fixture.id, seat=s, player=p) for s, p in seats))
-        self.events.emit(
-            "match", id=fixture.id, status="started", seats=self._labels(fixture), **_place(fixture)
-        )
-        return self._pasts.get(fixture.id, Past())
+        self._tell_match(fixture, "started")
+        return past.decisions
 
     def remember(self, match: str, past: Past) -> None:
         """What an interrupted match goes on from when it begins again."""
@@ -75,67 +72,62 @@ class Journal:
             )
             for seat, player in enumerate(self._seats(fixture))
         ]
-        self._close(fixture, "finished", "", result.plies, seats)
-        self.events.emit(
-            "match",
-            id=fixture.id,
-            status="finished",
-            seats=self._labels(fixture),
+        self._close(fixture, "finished", seats=seats)
+        self._tell_match(
+            fixture,
+            "finished",
             scores=list(result.scores),
             plies=result.plies,
             forfeits=list(result.forfeits),
-            **_place(fixture),
         )
 
     def void(self, fixture: Fixture, why: str) -> None:
-        self._close(fixture, "void", why, 0, ())
-        self.events.emit(
-            "match", id=fixture.id, status="void", seats=self._labels(fixture), reason=why, **_place(fixture)
-        )
+        """Trouble with a service ended it: it does not count."""
+        self._close(fixture, "void", why)
+        self._tell_match(fixture, "void", reason=why)
 
     def stopped(self, fixture: Fixture) -> None:
-        self._close(fixture, "stopped", "", 0, ())
+        """It stands where it is and can be resumed."""
+        self._close(fixture, "stopped")
+        self._tell_match(fixture, "stopped")
 
-    def _close(
-        self, fixture: Fixture, status: str, why: str, plies: int, seats: Sequence[tables.Seat]
-    ) -> None:
+    def _close(self, fixture: Fixture, status: str, why: str = "", seats: Sequence[tables.Seat] = ()) -> None:
         row = self._open.pop(fixture.id)
         self._pasts.pop(fixture.id, None)
-        row.status, row.reason, row.plies, row.finished = status, why, plies, now()
+        row.status, row.reason, row.finished = status, why, now()
         self.record.put(row, *seats)
 
-    def _seats(self, fixture: Fixture) -> list[int]:
-        """Player ids (1-based, in the order of the command line) by seat."""
-        order = list(range(1, len(self.players) + 1))
-        return order[fixture.swap :] + order[: fixture.swap]
+    def _tell_match(self, fixture: Fixture, status: str, **more: Any) -> None:
+        place = {"pair": fixture.pair, "swap": fixture.swap, "replay": fixture.replay}
+        labels = [self.players[player - 1].seated.label for player in self._seats(fixture)]
+        self.events.emit("match", id=fixture.id, status=status, seats=labels, **place, **more)
 
-    def _labels(self, fixture: Fixture) -> list[str]:
-        return [self.players[player - 1].seated.label for player in self._seats(fixture)]
+    def _seats(self, fixture: Fixture) -> list[int]:
+        """Player ids, which count from 1 in the order of the command line, by seat."""
+        return [player + 1 for player in fixture.seating(len(self.players))]
 
     # ── decisions and calls ──────────────────────────────────────────────────────────────────────
 
-    def stop_if_asked(self) -> None:
-        if self.stopping:
-            raise Stopped
-
     def turn(self, fixture: Fixture, view: View) -> Turn:
-        """Chance of this decision alone, so that the order of matches and a restart change nothing."""
+        """The next decision's own chance, so that the order of matches and a restart change nothing.
+
+        Raises Stopped where the run is to end.
+        """
+        self.stop.check()
         seed = engine.derive(fixture.seed, "turn", fixture.swap, view.ply)
-        player = self._seats(fixture)[view.seat]
-        turn = Turn(
-            decision_id(fixture.id, view.ply),
-            Rng(seed),
-            seed & 0x7FFFFFFF,
-            on_call=partial(self.called, player),
-        )
+        told = partial(self.called, self._seats(fixture)[view.seat])
+        name = decision_id(fixture.id, view.ply)
+        turn = Turn(name, Rng(seed), seed & 0x7FFFFFFF, self.stop, told)
         past = self._pasts.get(fixture.id)
-        if past is None or past.open != turn.id:
+        if past is None or past.open != name:
             return turn
         return turn._replace(answered=past.answered, attempts=past.attempts)
 
-    def decided(self, fixture: Fixture, game: Game, view: View, made: Decision) -> None:
+    def decided(self, fixture: Fixture, view: View, state: bytes, made: Decision) -> None:
+        """A choice was made in a position, whose bytes are `state`; if it was a move, it has been played."""
+        self._open[fixture.id].plies += made.action is not None
         question = made.question
-        action_text = "" if made.action is None else game.action_text(made.action)
+        action_text = next((action.text for action in view.legal if action.id == made.action), "")
         player = self._seats(fixture)[view.seat]
         self.record.put_columns(
             tables.Decision,
@@ -156,7 +148,7 @@ class Journal:
             reasoning_kind=made.reasoning_kind,
             forecast=made.forecast,
             probabilities=_json_keys(made.probabilities),
-            state=game.to_bytes(),
+            state=state,
             system_blob=self.record.blob(question.system) if question else None,
             user_blob=self.record.blob(question.user) if question else None,
             style_sha=question.style_sha if question else "",
@@ -207,7 +199,7 @@ class Journal:
             output=usage.output,
             reasoning=usage.reasoning,
             cost_pico=call.cost_pico,
-            price=self._prices[player - 1] or None,
+            price=self._prices[player - 1] if call.priced else None,
             possibly_billed=call.possibly_billed,
             latency_ms=latency_ms,
             started=call.started_unix,
@@ -241,10 +233,6 @@ class Journal:
 
     def _blob(self, text: str) -> bytes | None:
         return self.record.blob(text) if text else None
-
-
-def _place(fixture: Fixture) -> dict[str, int]:
-    return {"pair": fixture.pair, "swap": fixture.swap, "attempt": fixture.attempt}
 
 
 def _json_keys(probabilities: Mapping[int, float] | None) -> dict[str, float] | None:

@@ -1,7 +1,7 @@
 """How a move happens: one match, from its seed to its end.
 
-The loop knows no service, no price and no table of the record: a player chooses from a view, the
-journal keeps what was chosen, the game takes the one checked step.
+The loop knows no service and no price: a player chooses from a view, the game takes the one checked step,
+the journal keeps what was chosen.
 """
 
 from __future__ import annotations
@@ -20,22 +20,20 @@ async def play(fixture: Fixture, players: Sequence[Player], journal: Journal) ->
     Raises Void (replay it), Halt (stop the run) or Stopped (asked to stop between two decisions).
     """
     game = fixture.deal()
-    past = journal.begin(fixture)
-    for earlier in past.decisions:
+    for earlier in journal.begin(fixture):
         if earlier.action is None:
             return forfeited(game, earlier.seat, earlier.fault)
         game.apply(earlier.action)
 
     while not game.is_terminal():
-        journal.stop_if_asked()
         seat = game.current_player()
-        view = game.view(seat)
-        turn = journal.turn(fixture, view)
-        decision = await players[seat].choose(view, turn)
-        journal.decided(fixture, game, view, decision)
+        view, state = game.view(seat), game.to_bytes()
+        decision = await players[seat].choose(view, journal.turn(fixture, view))
+        if decision.action is not None:
+            game.apply(decision.action)
+        journal.decided(fixture, view, state, decision)
         if decision.action is None:
             return forfeited(game, seat, decision.fault)
-        game.apply(decision.action)
 
     return Result(tuple(game.returns()), game.ply(), ("",) * game.num_players())
 

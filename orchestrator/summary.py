@@ -10,7 +10,7 @@ from orchestrator.record.reading import RunResult, Standing
 
 def summary(result: RunResult) -> dict[str, Any]:
     """The last event of a run: plain JSON values."""
-    estimated = estimate(result.pair_scores) if len(result.standings) == 2 else None
+    estimated = estimate(result.pair_scores, result.distinct_pairs) if len(result.standings) == 2 else None
     return {
         "run": result.run.id,
         "output": str(result.path),
@@ -18,6 +18,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "status": result.run.status,
         "stopped": result.run.reason or None,
         "pairs": len(result.pair_scores),
+        "distinct_pairs": result.distinct_pairs,
         "matches": sum(match.status == "finished" for match in result.matches),
         "planned": result.run.request["pairs"] * len(result.standings),
         "voids": result.voids,
@@ -44,7 +45,7 @@ def _player_summary(standing: Standing) -> dict[str, Any]:
         "forfeits": standing.forfeits,
         "decisions": standing.decisions,
         "illegal": standing.illegal,
-        "decisions_illegal": standing.decisions_illegal,
+        "wrong_first": standing.wrong_first,
         "calls": standing.calls,
         "failed_calls": standing.failed_calls,
         "input_tokens": standing.input_tokens,

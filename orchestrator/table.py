@@ -6,23 +6,27 @@ and options, settings that a service does not have, models without a price.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
-import engine
-import prompts
 import providers
-from engine import Bot
-from orchestrator.players import AskHuman, BotPlayer, Conduct, HumanPlayer, ModelPlayer, Player, Seated
-from providers.base import Provider
+from orchestrator.model import Conduct, ModelPlayer
+from orchestrator.players import AskHuman, BotPlayer, HumanPlayer, Player, Seated
+from orchestrator.pool import Pool
+from providers.base import Effort, Provider
 from providers.prices import Price, PriceBook, price_from_text
 from providers.retry import RetryPolicy
+from providers.wire import is_loopback
 
 KINDS = ("bot", "human", *providers.names())
-DEFAULT_EFFORT = "low"  # where thoughts are shown only if effort is asked for: they are half the record
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+DEFAULT_EFFORT: Effort = (
+    "low"  # where thoughts are shown only if effort is asked for: they are half the record
+)
+NOT_PLAY = ("timeout", "tier")  # of a conduct: what changes no move
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "reasks": int,
@@ -56,13 +60,7 @@ class Spec:
                 f"unknown player {text!r}: expected kind:name?option=value with one of {known}, human, "
                 f"or one of the aliases {aliases}; for example bot:greedy or anthropic:claude-sonnet-5-5"
             )
-        try:
-            options = dict(parse_qsl(query, strict_parsing=True, keep_blank_values=True)) if query else {}
-        except ValueError:
-            raise SpecError(
-                f"unreadable options {query!r} in {text!r}: expected option=value&option=value"
-            ) from None
-        return Spec(kind, name, options)
+        return Spec(kind, name, _options(query, text))
 
     @property
     def label(self) -> str:
@@ -79,7 +77,7 @@ class Spec:
 
 
 class Table:
-    """Makes players, and owns what they share: one provider per service and setting, one price book."""
+    """Makes players, and owns what they share: providers, the price book, the pool of slow bots."""
 
     def __init__(
         self,
@@ -90,6 +88,7 @@ class Table:
         self.book = book or PriceBook.load()
         self.retry = retry or RetryPolicy()
         self.ask_human = ask_human
+        self.pool = Pool()
         self._providers: dict[str, Provider] = {}
 
     def seat(
@@ -103,39 +102,48 @@ class Table:
     ) -> Player:
         """A player from its spec. Raises SpecError; makes no call and needs no key."""
         spec = Spec.parse(text, self.book)
-        if spec.kind == "bot":
-            return BotPlayer(Seated(str(spec), label or spec.label, "bot"), _bot(spec))
-        if spec.kind == "human":
-            if self.ask_human is None:
-                raise SpecError("a human needs a terminal, and here is none")
-            return HumanPlayer(Seated(str(spec), label or spec.label, "human"), self.ask_human)
-        return self._model(spec, conduct or Conduct(), price, unpriced, label)
+        label = label or spec.label
+        try:
+            if spec.kind == "bot":
+                seated = Seated(str(spec), label, "bot", _hash(spec.kind, spec.name, spec.options))
+                return BotPlayer(seated, (spec.name, tuple(sorted(spec.options.items()))), self.pool)
+            if spec.kind == "human":
+                return HumanPlayer(
+                    Seated(str(spec), label, "human", _hash(spec.kind, spec.name)), self._human()
+                )
+            return self._model(spec, conduct or Conduct(), price, unpriced, label)
+        except (ValueError, TypeError, ImportError) as error:
+            raise error if isinstance(error, SpecError) else SpecError(f"{spec}: {error}") from None
+
+    def _human(self) -> AskHuman:
+        if self.ask_human is None:
+            raise SpecError("a human needs a terminal, and here is none")
+        return self.ask_human
 
     def _model(
-        self, spec: Spec, conduct: Conduct, price_text: str | None, unpriced: bool, label: str | None
+        self, spec: Spec, conduct: Conduct, price_text: str | None, unpriced: bool, label: str
     ) -> ModelPlayer:
         own, theirs = _split_options(spec)
-        conduct = _conduct(conduct, own, spec)
-        if conduct.style not in prompts.styles():
-            raise SpecError(f"unknown style {conduct.style!r}: expected one of {', '.join(prompts.styles())}")
+        provider = self._provider(spec, theirs)
+        conduct = _within_capabilities(provider, spec, _conduct(conduct, own))
         price = self._price(spec, own.get("price"), price_text, conduct.tier)
         if price is None and not unpriced:
             raise SpecError(
                 f"no price is known for {spec.kind}:{spec.name} ({conduct.tier} tier): give one with "
                 "--price in,out ($ per million tokens), or go on without counting with --unpriced"
             )
-        provider = self._provider(spec, theirs)
-        conduct = _within_capabilities(provider, spec, conduct)
-        parameters = {name: getattr(conduct, name) for name in Conduct.__slots__}
+        play = {name: value for name, value in asdict(conduct).items() if name not in NOT_PLAY}
+        shaping = {name: value for name, value in theirs.items() if name != "base_url"}
         seated = Seated(
             spec=str(spec),
-            label=label or spec.label,
+            label=label,
             kind=spec.kind,
+            hash=_hash(spec.kind, spec.name, shaping, play),
             provider=spec.kind,
             model=spec.name,
             style=conduct.style,
             track=conduct.track,
-            parameters=parameters,
+            parameters=asdict(conduct) | {"endpoint": _endpoint(spec)},
             price=price,
         )
         return ModelPlayer(seated, provider, conduct, self.retry)
@@ -143,36 +151,53 @@ class Table:
     def _price(self, spec: Spec, own: str | None, for_the_unknown: str | None, tier: str) -> Price | None:
         """What the spec itself says, else the book, else what was given for models that the book lacks."""
         known = None if own else self.book.price(spec.kind, spec.name, tier)
-        if spec.kind == "local" and not providers.is_here("local", spec.options.get("base_url", "")):
+        if spec.kind == "local" and not is_loopback(_endpoint(spec)):
             known = None  # nothing is for free but what runs on this machine
         text = own or for_the_unknown
         if known is not None or text is None:
             return known
-        try:
-            return replace(price_from_text(text), tier=tier)
-        except ValueError as error:
-            raise SpecError(str(error)) from None
+        return replace(price_from_text(text), tier=tier)
 
     def _provider(self, spec: Spec, options: Mapping[str, str]) -> Provider:
         key = str(Spec(spec.kind, "", options))
         if key not in self._providers:
-            try:
-                self._providers[key] = providers.create(spec.kind, **options)
-            except (ValueError, TypeError, ImportError) as error:
-                raise SpecError(f"{spec}: {error}") from None
+            self._providers[key] = providers.create(spec.kind, **options)
         return self._providers[key]
 
     async def aclose(self) -> None:
+        self.pool.close()
         for provider in self._providers.values():
             await provider.aclose()
         self._providers.clear()
 
 
-def _bot(spec: Spec) -> Bot:
+def _options(query: str, text: str) -> dict[str, str]:
+    """The options behind a spec's question mark, each at most once, and no password among them."""
     try:
-        return engine.new_bot(spec.name, **spec.options)
-    except ValueError as error:
-        raise SpecError(f"{spec}: {error}") from None
+        pairs = parse_qsl(query, strict_parsing=True, keep_blank_values=True) if query else []
+    except ValueError:
+        raise SpecError(
+            f"unreadable options {query!r} in {text!r}: expected option=value&option=value"
+        ) from None
+    options = dict(pairs)
+    if len(options) < len(pairs):
+        raise SpecError(f"an option is given twice in {text!r}: leave one of them out")
+    if urlsplit(options.get("base_url", "")).password:
+        raise SpecError(
+            "a spec is written to the record and must not hold a password: "
+            "put the address with its credentials into the service's _BASE_URL variable"
+        )
+    return options
+
+
+def _endpoint(spec: Spec) -> str:
+    return providers.endpoint(spec.kind, spec.options.get("base_url", ""))
+
+
+def _hash(*play: object) -> str:
+    """Equal for players that play alike, in any run and however they were written."""
+    text = json.dumps(play, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _split_options(spec: Spec) -> tuple[dict[str, str], dict[str, str]]:
@@ -182,27 +207,25 @@ def _split_options(spec: Spec) -> tuple[dict[str, str], dict[str, str]]:
     return mine, {name: value for name, value in spec.options.items() if name not in own}
 
 
-def _conduct(base: Conduct, options: Mapping[str, str], spec: Spec) -> Conduct:
-    """The run's conduct with what the spec says otherwise."""
+def _conduct(base: Conduct, options: Mapping[str, str]) -> Conduct:
+    """The run's conduct with what the spec says otherwise. Raises ValueError."""
     changes: dict[str, Any] = {}
-    try:
-        for name, value in options.items():
-            if name != "price":
+    for name, value in options.items():
+        if name != "price":
+            try:
                 changes[name] = _READERS.get(name, str)(value)
-    except ValueError:
-        raise SpecError(f"option {name}={value!r} of {spec} is not a number") from None
-    conduct = replace(base, **changes)
-    allowed = {"track": ("open", "rules"), "fallback": ("forfeit", "random"), "effort": (None, *EFFORTS)}
-    for name, values in allowed.items():
-        if getattr(conduct, name) not in values:
-            expected = ", ".join(str(value) for value in values if value)
-            raise SpecError(f"{name}={getattr(conduct, name)!r} of {spec}: expected one of {expected}")
-    return conduct
+            except ValueError:
+                raise ValueError(f"{name}={value}: not a number") from None
+    return replace(base, **changes)
 
 
 def _within_capabilities(provider: Provider, spec: Spec, conduct: Conduct) -> Conduct:
     """A setting that the service lacks is refused aloud, not dropped; the default effort fits itself."""
     can = provider.capabilities(spec.name)
+    if conduct.tier not in can.tiers:
+        raise SpecError(
+            f"{spec.kind}:{spec.name} has no tier {conduct.tier!r}: it has {', '.join(can.tiers)}"
+        )
     for name in ("temperature", "effort"):
         if getattr(conduct, name) is not None and not getattr(can, name):
             raise SpecError(f"{spec.kind}:{spec.name} has no setting {name!r}: leave it out")

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple, cast
 
 from providers.base import Provider
-from providers.wire import is_loopback, public
+from providers.wire import public
 
 GROUP = "duelist.providers"
 _FILES = {"sim": "simulated"}  # where the word of a spec is not the name of the file
@@ -58,9 +58,10 @@ def require_key(name: str, base_url: str = "") -> None:
         service.endpoint(base_url)
 
 
-def is_here(name: str, base_url: str = "") -> bool:
-    """Whether a service is reached on this machine: at a loopback address."""
-    return is_loopback(_module(name).SERVICE.base_url(base_url))
+def endpoint(name: str, base_url: str = "") -> str:
+    """Where a service is reached, without credentials; '' for what is not reached over the network."""
+    service = getattr(_module(name), "SERVICE", None)
+    return public(service.base_url(base_url)) if service is not None else ""
 
 
 def key_status() -> list[KeyStatus]:

@@ -93,6 +93,7 @@ class Capabilities:
     effort: bool = True
     reasoning: ReasoningKind = "none"
     decision: bool = False
+    tiers: tuple[str, ...] = ("standard",)
 
 
 _secrets: set[str] = set()

@@ -91,10 +91,10 @@ class Gemini:
 
     def capabilities(self, model: str) -> Capabilities:
         thinks = not _name(model).startswith(("gemini-1", "gemini-2.0", "gemma"))
-        return Capabilities(seed=True, effort=thinks, reasoning="summary" if thinks else "none")
+        return Capabilities(seed=True, effort=thinks, reasoning="summary" if thinks else "none", tiers=TIERS)
 
     async def complete(self, request: Request) -> Reply:
-        wire.check(self.name, request, self.capabilities(request.model), TIERS)
+        wire.check(self.name, request, self.capabilities(request.model))
         client, seen = self._open(), _Exchange()
         import aiohttp
         from google.genai import errors

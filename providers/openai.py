@@ -55,10 +55,15 @@ class GPT:
 
     def capabilities(self, model: str) -> Capabilities:
         thinks = not _NO_REASONING.match(model)
-        return Capabilities(temperature=not thinks, effort=thinks, reasoning="summary" if thinks else "none")
+        return Capabilities(
+            temperature=not thinks,
+            effort=thinks,
+            reasoning="summary" if thinks else "none",
+            tiers=tuple(TIERS),
+        )
 
     async def complete(self, request: Request) -> Reply:
-        wire.check(self.name, request, self.capabilities(request.model), tuple(TIERS))
+        wire.check(self.name, request, self.capabilities(request.model))
         client, body = self._open(), _body(request)
         import aiohttp
         import openai

@@ -11,14 +11,16 @@ Left out: storage of explicit caches, searches and other things that a game does
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,12 @@ def cost(price: Price, usage: Usage) -> int:
         + usage.cache_write_long * rates.cache_write_long
         + usage.output * rates.output
     )
+
+
+def price_id(provider: str, model: str, price: Price) -> str:
+    """Names one set of numbers of one model: the same in every run that used them."""
+    text = json.dumps([provider, model, asdict(price)], sort_keys=True)
+    return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def price_from_text(text: str, dated: str = "") -> Price:
@@ -138,11 +146,6 @@ class PriceBook:
         return next(
             (e for pattern, e in known.items() if "*" in pattern and fnmatchcase(model, pattern)), None
         )
-
-
-def resolve_alias(text: str) -> str:
-    """`claude` -> `anthropic:claude-…`, from the package's own file; anything else unchanged."""
-    return PriceBook.load().resolve(text)
 
 
 @lru_cache(maxsize=4)

@@ -140,14 +140,14 @@ def no_options(name: str, options: Mapping[str, str], known: str = "base_url") -
         raise ValueError(f"{name} has no option {', '.join(sorted(options))}; there is: {known}")
 
 
-def check(name: str, request: Request, able: Capabilities, tiers: tuple[str, ...] = ("standard",)) -> None:
+def check(name: str, request: Request, able: Capabilities) -> None:
     """Final("bad_request") for what the model cannot honour: nothing asked for is dropped silently."""
     asked = (
         (request.temperature is not None and not able.temperature, "a temperature"),
         (request.seed is not None and not able.seed, "a seed"),
         (request.effort not in (None, "none") and not able.effort, "an effort"),
         (request.mode == "decision" and not able.decision, "the decision mode"),
-        (request.tier not in tiers, f"the tier {request.tier!r} (it has {', '.join(tiers)})"),
+        (request.tier not in able.tiers, f"the tier {request.tier!r} (it has {', '.join(able.tiers)})"),
     )
     refused = [what for wrong, what in asked if wrong]
     if refused:

@@ -120,7 +120,7 @@ class Plain(Silent):
             return f"{tally.headline()} · {tally.where()}"
         if event["type"] == "notice":
             return notice(event)
-        if event["type"] == "match" and event["status"] != "started":
+        if event["type"] == "match" and event["status"] in ("finished", "void"):
             return f"[{tally.done}/{tally.planned}] {ended(event, tally.game)}"
         return ""
 
@@ -212,6 +212,8 @@ class Tally:
     began: float = field(default_factory=time.monotonic)
     players: dict[str, Counts] = field(default_factory=dict)
     scores: dict[int, dict[int, float]] = field(default_factory=dict)
+    moves: dict[str, int] = field(default_factory=dict)  # by match id: a hash of what was chosen so far
+    played: dict[int, dict[int, int]] = field(default_factory=dict)  # that hash at a match's end, as `scores`
     flying: dict[str, str] = field(default_factory=dict)  # match id -> what happened last in it
     notices: deque[str] = field(default_factory=lambda: deque(maxlen=NOTICES_SHOWN))
 
@@ -235,6 +237,11 @@ class Tally:
         """Player 1's mean score of every complete pair."""
         size = len(self.labels)
         return [sum(swaps.values()) / size for swaps in self.scores.values() if len(swaps) == size]
+
+    def distinct_pairs(self) -> int:
+        """Complete pairs without exact repeats; matches from before a resume are told apart from later ones."""
+        size = len(self.labels)
+        return len({tuple(sorted(swaps.items())) for swaps in self.played.values() if len(swaps) == size})
 
     def _run(self, event: Event) -> None:
         self.labels, self.game, self.output = list(event["players"]), event["game"], event["output"]
@@ -274,17 +281,22 @@ class Tally:
         for match in result.matches:
             if match.id in result.scores:
                 self.scores.setdefault(match.pair, {})[match.swap] = result.scores[match.id][1]
+                self.played.setdefault(match.pair, {})[match.swap] = hash(result.moves[match.id])
 
     def _match(self, event: Event) -> None:
         if event["status"] == "started":
             self.flying[event["id"]] = f"{text.one_line(event['seats'][0])} begins"
             return
         self.flying.pop(event["id"], None)
+        moves = self.moves.pop(event["id"], 0)
+        if event["status"] == "stopped":
+            return
         if event["status"] == "void":
             self.voids += 1
             self.notices.append(ended(event, ""))
             return
         self.done += 1
+        self.played.setdefault(event["pair"], {})[event["swap"]] = moves
         for label, score, forfeit in zip(event["seats"], event["scores"], event["forfeits"], strict=True):
             counts = self.players[label]
             counts.wins += score == 1
@@ -302,6 +314,7 @@ class Tally:
         self.flying[event["match"]] = (
             f"ply {event['ply'] + 1:>3}  {text.one_line(event['player'])}: {move}{again}"
         )
+        self.moves[event["match"]] = hash((self.moves.get(event["match"], 0), event["player"], event["move"]))
         counts = self.players[event["player"]]
         counts.illegal += event["illegal"]
         if event["latency_ms"]:
@@ -391,7 +404,7 @@ def _score_line(tally: Tally) -> Text:
     else:
         line = Text(f"{names[0]} {reached[0]} – {reached[1]} {names[1]}", "bold")
     line.append(f"   {len(scores)} of {text.plural(tally.pairs, 'pair')}", "default not bold")
-    estimated = estimate(scores) if len(names) == 2 else None
+    estimated = estimate(scores, tally.distinct_pairs()) if scores and len(names) == 2 else None
     if estimated is not None:
         interval = text.elo(estimated.elo_low, estimated.elo, estimated.elo_high)
         line.append(f"   {interval} Elo", "green" if estimated.decided else "dim not bold")

@@ -10,13 +10,15 @@ import secrets
 import signal
 import sys
 import time
+import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from orchestrator.duel import Duel, Ending, Request
+    from orchestrator.duel import Duel, DuelRequest, Ending
     from orchestrator.events import Events
     from orchestrator.record.store import Record
 
@@ -46,9 +48,7 @@ Exit status: 0 done, 1 ended with voids or stopped by an error, 2 wrong use, 130
 @click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), help="One seed gives one result.  [default: drawn, printed]"
 )
-@click.option(
-    "--concurrency", type=click.IntRange(min=1), default=8, show_default=True, help="Matches at once."
-)
+@click.option("--concurrency", type=click.IntRange(min=1), help="Matches at once.  [default: 8]")
 @click.option(
     "--opening", type=click.IntRange(min=0), metavar="PLIES", help="Random plies before each pair begins."
 )
@@ -71,9 +71,7 @@ Exit status: 0 done, 1 ended with voids or stopped by an error, 2 wrong use, 130
 @click.option(
     "--attempts",
     type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="Tries of one call before its match is void.",
+    help="Tries of one call before its match is void.  [default: 5]",
 )
 @click.option("--price", metavar="IN,OUT", help="$ per million tokens, for models without a known price.")
 @click.option("--unpriced", is_flag=True, help="Go on without counting what an unknown model costs.")
@@ -88,14 +86,13 @@ def command(**options: Any) -> None:
     """
     from orchestrator.duel import open_record
     from orchestrator.record.database import RecordError
-    from orchestrator.table import SpecError
 
     output: Path | None = options["output"]
     resume: bool = options["resume"]
-    asked = read_options(options)
     if resume and output is None:
         raise click.UsageError("--resume needs --output: the directory of the run to go on with")
     try:
+        asked = read_options(options)
         if not resume:
             request = new_request(asked)
             output = output or default_output(request)
@@ -105,14 +102,15 @@ def command(**options: Any) -> None:
             if resume:
                 request = same_request(record, asked)
                 require_keys(request)
-            status = run(request, record, options)
+            status = run(request, record, options["display"])
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit complains once more
-        again = f"go on with: orchestrator duel --output {output} --resume"
-        click.echo(f"stopped: nobody reads the output any more; {again}", err=True)
+        click.echo(f"stopped: nobody reads the output any more; go on with: {again(output)}", err=True)
         sys.exit(INCOMPLETE)
-    except (SpecError, RecordError, ValueError) as error:
-        click.echo(f"error: {error}", err=True)
+    except (RecordError, OSError, ValueError) as error:
+        from orchestrator.cli import text
+
+        click.echo(f"error: {text.clean(str(error))}", err=True)
         sys.exit(WRONG_USE)
     sys.exit(status)
 
@@ -121,11 +119,13 @@ def command(**options: Any) -> None:
 
 
 def read_options(options: dict[str, Any]) -> dict[str, Any]:
-    """The given options in the words of a Request; what was not given is left out."""
+    """The given options in the words of a DuelRequest; what was not given is left out."""
+    from orchestrator.duel import canonical
+
     asked: dict[str, Any] = {}
     players = read_players(options)
     if players:
-        asked["players"] = players
+        asked["players"] = canonical(players)
     if options["game"]:
         asked["game"], asked["variant"] = read_game(options["game"])
     if options["games"]:
@@ -135,7 +135,7 @@ def read_options(options: dict[str, Any]) -> dict[str, Any]:
                 err=True,
             )
         asked["pairs"] = (options["games"] + 1) // 2
-    for name in ("seed", "opening", "price"):
+    for name in ("seed", "opening", "price", "concurrency", "attempts"):
         if options[name] is not None:
             asked[name] = options[name]
     if options["unpriced"]:
@@ -165,38 +165,38 @@ def read_game(text: str) -> tuple[str, dict[str, int]]:
     """`connect4`, or `name?parameter=1&…` for a variant."""
     name, _, query = text.partition("?")
     try:
-        pairs = [part.split("=", 1) for part in query.split("&") if part]
-        return name, {key: int(value) for key, value in pairs}
+        variant = {
+            key: int(value) for key, value in (part.split("=", 1) for part in query.split("&") if part)
+        }
     except ValueError:
         raise click.UsageError(f"unreadable game {text!r}: expected name?parameter=number&…") from None
+    if "seed" in variant:
+        raise click.UsageError("the seed is no variant of a game: give it with --seed")
+    return name, variant
 
 
-def new_request(asked: dict[str, Any]) -> Request:
-    from orchestrator.duel import Request
-    from orchestrator.players import Conduct
+def new_request(asked: dict[str, Any]) -> DuelRequest:
+    from orchestrator.duel import DuelRequest
+    from orchestrator.model import Conduct
 
     if "players" not in asked:
         raise click.UsageError("who plays? For example: orchestrator duel bot:mcts:200 vs bot:greedy")
     seed = asked.pop("seed", secrets.randbits(31))
     conduct = Conduct(**asked.pop("conduct", {}))
-    return Request(**asked, seed=seed, conduct=conduct)
+    return DuelRequest(**asked, seed=seed, conduct=conduct)
 
 
-def same_request(record: Record, asked: dict[str, Any]) -> Request:
+def same_request(record: Record, asked: dict[str, Any]) -> DuelRequest:
     """The request on record, if nothing else was asked now."""
-    from dataclasses import asdict
-
     from orchestrator.duel import resumed_request
-    from orchestrator.players import Conduct
 
-    if "conduct" in asked:
-        run = record.run()
-        known = run.request["conduct"] if run else asdict(Conduct())
-        asked["conduct"] = {**known, **asked["conduct"]}
-    return resumed_request(record, list(asked.items()))
+    run = record.run()
+    if "conduct" in asked and run is not None:
+        asked["conduct"] = {**run.request["conduct"], **asked["conduct"]}
+    return resumed_request(record, asked)
 
 
-def check(request: Request) -> None:
+def check(request: DuelRequest) -> None:
     """Everything that can be wrong is found before a directory is made."""
     import engine
     from orchestrator.cli.human import ask_for_move
@@ -211,7 +211,7 @@ def check(request: Request) -> None:
     draw_opening(request, 0)
 
 
-def require_keys(request: Request) -> None:
+def require_keys(request: DuelRequest) -> None:
     """A key that is missing is named now, and not by the first call."""
     import providers
     from orchestrator.table import Spec, SpecError
@@ -227,7 +227,7 @@ def require_keys(request: Request) -> None:
                 raise SpecError(error.message) from None
 
 
-def default_output(request: Request) -> Path:
+def default_output(request: DuelRequest) -> Path:
     """runs/DATE-TIME-A-vs-B-GAME, with nothing in it that a path could trip over."""
     words = "-vs-".join(spec.split("?")[0] for spec in request.players) + "-" + request.game
     name = time.strftime("%Y%m%d-%H%M%S-") + re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-.")
@@ -238,26 +238,44 @@ def default_output(request: Request) -> Path:
 # ── playing it ───────────────────────────────────────────────────────────────────────────────────
 
 
-def run(request: Request, record: Record, options: dict[str, Any]) -> int:
+def run(request: DuelRequest, record: Record, mode: str) -> int:
     """Play, show, and say how it ended: the exit status."""
     from orchestrator.cli.display import make
     from orchestrator.events import Events
     from orchestrator.record.reading import run_result
     from orchestrator.summary import summary
 
-    concurrency, mode = options["concurrency"], options["display"]
     if any(spec.startswith("human") for spec in request.players):
-        concurrency, mode = 1, "plain" if mode in ("auto", "live") else mode
+        request = replace(request, concurrency=1)
+        mode = "plain" if mode in ("auto", "live") else mode
     with make(mode) as display:
         events = Events(display)
-        ending = asyncio.run(play(request, record, events, concurrency, options["attempts"]))
+        ending = asyncio.run(play(request, record, events))
+        if isinstance(ending.bug, BrokenPipeError):
+            raise ending.bug
         events.emit("summary", **summary(run_result(record.directory)))
-    resume = f"orchestrator duel --output {record.directory} --resume"
+    return say_how_it_ended(ending, again(record.directory))
+
+
+def again(output: Path | None) -> str:
+    """The command to go on with, ready to paste."""
+    from orchestrator.cli import text
+
+    return text.command("duel", "--output", str(output), "--resume")
+
+
+def say_how_it_ended(ending: Ending, resume: str) -> int:
+    from orchestrator.cli import text
+
     if ending.interrupted:
         click.echo(f"interrupted; go on with: {resume}", err=True)
         return INTERRUPTED
+    if ending.bug is not None:
+        traceback.print_exception(ending.bug)
     if ending.reason:
-        click.echo(f"stopped: {ending.reason}\nwhen that is mended, go on with: {resume}", err=True)
+        click.echo(
+            f"stopped: {text.clean(ending.reason)}\nwhen that is mended, go on with: {resume}", err=True
+        )
         return INCOMPLETE
     if ending.voids:
         click.echo(f"{ending.voids} matches stayed void; try them again with: {resume}", err=True)
@@ -265,15 +283,15 @@ def run(request: Request, record: Record, options: dict[str, Any]) -> int:
     return DONE
 
 
-async def play(request: Request, record: Record, events: Events, concurrency: int, attempts: int) -> Ending:
+async def play(request: DuelRequest, record: Record, events: Events) -> Ending:
     from orchestrator.cli.human import ask_for_move
     from orchestrator.duel import Duel
     from orchestrator.table import Table
     from providers.retry import RetryPolicy
 
-    table = Table(retry=RetryPolicy(attempts=attempts), ask_human=ask_for_move)
+    table = Table(retry=RetryPolicy(attempts=request.attempts), ask_human=ask_for_move)
     try:
-        duel = Duel(request, record, table, events, concurrency)
+        duel = Duel(request, record, table, events)
         drain_on_interrupt(duel, events)
         return await duel.play()
     finally:
@@ -281,23 +299,20 @@ async def play(request: Request, record: Record, events: Events, concurrency: in
 
 
 def drain_on_interrupt(duel: Duel, events: Events) -> None:
-    """Ctrl-C once: finish and record the calls in flight. Twice: stop at once."""
+    """Ctrl-C once: calls in flight come back and are recorded. Twice: stop at once."""
 
     def interrupted() -> None:
-        if duel.journal.stopping:
+        if duel.journal.stop.is_up:
             duel.abandon()
             return
         duel.stop()
         events.emit(
-            "notice", text="stopping: calls in flight are finished and recorded; Ctrl-C again stops at once"
+            "notice", text="stopping: calls in flight come back and are recorded; Ctrl-C again stops at once"
         )
 
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         try:
             loop.add_signal_handler(name, interrupted)
-        except (
-            NotImplementedError,
-            RuntimeError,
-        ):  # no signal handlers here (Windows, or not the main thread)
+        except (NotImplementedError, RuntimeError):  # Windows, or not the main thread
             return

@@ -1,14 +1,18 @@
 """A person at this terminal: the board and the legal moves are shown, a line is read, until it is a move.
 
-Everything is written to stderr, so that stdout stays what `--display` says it is.
+Everything is written to stderr, so that stdout stays what `--display` says it is. Lines are read through
+the event loop, so that Ctrl-C is heard while a person thinks.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import text
+from orchestrator.players import Halt
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,24 +24,20 @@ RULES = "rules"
 SHOWN = 60  # legal moves on screen; a longer list is cut, all of them are taken
 
 
-def ask_for_move(view: View) -> int | None:
-    """The action that the person chose; None if they resigned or the input ended."""
+async def ask_for_move(view: View) -> int | None:
+    """The action that the person chose; None if they resigned. Raises Halt where the input has ended."""
     console = text.console(sys.stderr)
     known = {action.text.casefold(): action.id for action in view.legal}
     console.print("\n".join(["", *_situation(view), text.clean(view.board.rstrip("\n"))]))
     console.print(f"your moves: {_legal(view)}   ({RULES}, {RESIGN})")
     while True:
-        line = _read(console, "> ")
-        said = "" if line is None else line.strip()
-        if line is None:
-            console.print("The input has ended: you resign.")
-            return None
+        said = await _read(console, "> ")
         if said.casefold() in known:
             return known[said.casefold()]
         if said.casefold() == RULES:
             console.print(text.clean(view.rules))
         elif said.casefold() == RESIGN:
-            if _confirmed(console):
+            if (await _read(console, "resign and lose this match? [y/N] ")).casefold() in ("y", "yes"):
                 return None
         elif said:
             console.print(f"{text.one_line(said, 40)!r} is not a legal move here. Legal: {_legal(view)}")
@@ -64,13 +64,40 @@ def _legal(view: View) -> str:
     return shown + (f" … ({len(view.legal)} in all)" if len(view.legal) > SHOWN else "")
 
 
-def _confirmed(console: Console) -> bool:
-    line = _read(console, "resign and lose this match? [y/N] ")
-    return line is None or line.strip().casefold() in ("y", "yes")
-
-
-def _read(console: Console, prompt: str) -> str | None:
-    """One line without its end; None where there is no more."""
+async def _read(console: Console, prompt: str) -> str:
+    """What the person typed, without blanks around it. Raises Halt where there is no more."""
     console.print(prompt, end="")
     console.file.flush()
-    return sys.stdin.readline() or None
+    line = await _line()
+    if not line:
+        console.print()
+        raise Halt("the input of a human player has ended: go on where somebody can type")
+    return line.strip()
+
+
+async def _line() -> str:
+    """The next line of stdin with its end, empty at the end of the input."""
+    loop = asyncio.get_running_loop()
+    whole: asyncio.Future[None] = loop.create_future()
+    line = bytearray()
+
+    def more() -> None:
+        """One byte, so that what follows the line stays where the next question finds it."""
+        try:
+            byte = os.read(descriptor, 1)
+        except OSError:  # the terminal is gone
+            byte = b""
+        line.extend(byte)
+        if byte in (b"", b"\n") and not whole.done():
+            whole.set_result(None)
+
+    try:
+        descriptor = sys.stdin.fileno()
+        loop.add_reader(descriptor, more)
+    except (OSError, NotImplementedError):  # a plain file or /dev/null never waits; Windows cannot be asked
+        return sys.stdin.readline()
+    try:
+        await whole
+    finally:
+        loop.remove_reader(descriptor)
+    return line.decode(sys.stdin.encoding or "utf-8", "replace")

@@ -3,20 +3,21 @@
 Players are joined by their hash, so the same spec with the same style, track and parameters is one
 player in all runs; but what the stand-in answered is never joined with what a model answered. Games,
 variants and tracks are never pooled. Ratings come from complete pairs only; everything else counts all
-finished matches. Pairs on one instance (the same seed played again in another run) may repeat each other
-move by move, so together they count as one observation.
+finished matches. Pairs on one instance (the same seed played again in another run) or that repeat each other
+move by move are no independent news: together they count as one observation.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -36,7 +37,7 @@ COLUMNS = (
     "Elo",
     "score",
     "W/D/L",
-    "illegal",
+    "wrong",
     "$/match",
     "median",
     "forfeits",
@@ -52,12 +53,16 @@ NAME_WIDTH = 16  # before a longer name is folded
 def command(runs: tuple[Path, ...], game: str | None, as_json: bool) -> None:
     """Standings over RUNS, by default all of runs/*, one table per game and track.
 
+    Files that are no *.db are passed over, so that a shell's runs/* will do.
+
     Exit status: 1 if a record could not be read, 2 if none could.
     """
     from orchestrator.record.database import RecordError
     from orchestrator.record.reading import run_result
 
-    paths = runs or tuple(sorted(path.parent for path in Path("runs").glob("*/record.db")))
+    paths = [path for path in runs if path.suffix == ".db" or not path.is_file()]
+    if not runs:
+        paths = sorted(path.parent for path in Path("runs").glob("*/record.db"))
     if not paths:
         raise click.UsageError("no records below runs/: play a duel first, or name the runs' directories")
     results, unread = [], 0
@@ -86,7 +91,12 @@ def _print(boards: Sequence[Board], game: str | None) -> None:
 # ── joining ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-Instance = tuple[int, tuple[int, ...], tuple[str, ...]]  # seed, opening, players
+class Pair(NamedTuple):
+    """A complete pair: for every two of its players the first's mean score, and what it may hang together with."""
+
+    pairings: list[Pairing]
+    instance: Hashable  # equal for pairs from one seed
+    moves: Hashable  # equal for exact repeats
 
 
 @dataclass(slots=True)
@@ -98,24 +108,20 @@ class Line:
     total: Standing
     rank: int | None = None
     elo: Interval | None = None
-    pairs: int = 0  # instances, which are what is independent
+    pairs: int = 0  # that are independent of each other
 
 
 @dataclass(slots=True)
 class Board:
-    """One game, one variant, one set of tracks. `instances`: complete pairs by what was played, by whom."""
+    """One game, one variant, one set of tracks. `clusters`: pairs that hang together, one entry each."""
 
     game: str
     variant: Mapping[str, int]
     tracks: tuple[str, ...]
     lines: dict[str, Line] = field(default_factory=dict)
-    instances: dict[Instance, list[list[Pairing]]] = field(default_factory=dict)
+    pairs: list[Pair] = field(default_factory=list)
+    clusters: list[list[Pair]] = field(default_factory=list)
     zero: str = "the mean of all"
-
-    @property
-    def pairs(self) -> int:
-        """How many were completed."""
-        return sum(map(len, self.instances.values()))
 
     @property
     def title(self) -> str:
@@ -139,7 +145,8 @@ class Board:
             "game": self.game,
             "variant": dict(self.variant),
             "tracks": list(self.tracks),
-            "pairs": self.pairs,
+            "pairs": len(self.pairs),
+            "distinct_pairs": len(self.clusters),
             "elo_zero": self.zero,
             "players": [line_json(line) for line in self.ranked()],
         }
@@ -158,6 +165,7 @@ def boards_of(results: Iterable[RunResult]) -> list[Board]:
         board = boards.setdefault(key, Board(request["game"], variant, tracks))
         _join(board, result)
     for board in boards.values():
+        board.clusters = clusters_of(board.pairs)
         _name(board)
         _rate(board)
     return [board for _, board in sorted(boards.items())]
@@ -170,17 +178,18 @@ def _join(board: Board, result: RunResult) -> None:
         if name in board.lines:
             board.lines[name].total += standing
         else:
-            board.lines[name] = Line(standing.player, standing.player.label, standing)
-    for instance, pairings in _complete_pairs(result, names):
-        board.instances.setdefault(instance, []).append(pairings)
+            # A duel numbers players of one label; over runs the number says nothing.
+            label = re.sub(r" #\d+$", "", standing.player.label)
+            board.lines[name] = Line(standing.player, label, standing)
+    board.pairs += _complete_pairs(result, names)
 
 
 def _identity(standing: Standing) -> str:
     return standing.player.hash + (" (stand-in)" if _fakes(standing) else "")
 
 
-def _complete_pairs(result: RunResult, names: Mapping[int, str]) -> Iterator[tuple[Instance, list[Pairing]]]:
-    """Every complete pair: what was played on, and for every two of its players the first's mean score."""
+def _complete_pairs(result: RunResult, names: Mapping[int, str]) -> Iterator[Pair]:
+    """Every pair that was played from all sides by players who differ."""
     from orchestrator.ratings.bradley_terry import Pairing
 
     pairs: dict[int, list[Match]] = {}
@@ -191,14 +200,35 @@ def _complete_pairs(result: RunResult, names: Mapping[int, str]) -> Iterator[tup
     for matches in pairs.values():
         if rivals and len(matches) == len(names):
             scores = [result.scores[match.id] for match in matches]
+            pairings = [
+                Pairing(names[a], names[b], mean(_beats(s[a], s[b]) for s in scores), len(scores))
+                for a, b in rivals
+            ]
             instance = matches[0].seed, tuple(matches[0].opening), tuple(sorted(names.values()))
-            yield (
-                instance,
-                [
-                    Pairing(names[a], names[b], mean(_beats(s[a], s[b]) for s in scores), len(scores))
-                    for a, b in rivals
-                ],
+            order = list(names.values())
+            moves = sorted(
+                (*order[match.swap :], *order[: match.swap], repr(result.moves[match.id]))
+                for match in matches
             )
+            yield Pair(pairings, instance, tuple(moves))
+
+
+def clusters_of(pairs: Iterable[Pair]) -> list[list[Pair]]:
+    """Pairs on one instance or with the same moves together, directly or by way of others."""
+    above: dict[Hashable, Hashable] = {}
+
+    def top(key: Hashable) -> Hashable:
+        while above.setdefault(key, key) != key:
+            key = above[key]
+        return key
+
+    pairs = list(pairs)
+    for pair in pairs:
+        above[top(pair.instance)] = top(pair.moves)
+    clusters: dict[Hashable, list[Pair]] = {}
+    for pair in pairs:
+        clusters.setdefault(top(pair.moves), []).append(pair)
+    return list(clusters.values())
 
 
 def _beats(mine: float, other: float) -> float:
@@ -208,8 +238,9 @@ def _beats(mine: float, other: float) -> float:
 def _name(board: Board) -> None:
     """Labels; where two players share one their specs, and where they share that too what else differs."""
     lines = list(board.lines.values())
-    for line in lines:
-        like = [other.player for other in lines if other.player.label == line.player.label]
+    labels = [line.name for line in lines]
+    for line, label in zip(lines, labels, strict=True):
+        like = [other.player for other, its in zip(lines, labels, strict=True) if its == label]
         if len(like) > 1:
             same = [player for player in like if player.spec == line.player.spec]
             line.name = " ".join([line.player.spec, *_differing(line.player, same)])
@@ -231,9 +262,9 @@ def _rate(board: Board) -> None:
     """Elo with 95 % intervals: by Bradley–Terry; of two players alone exactly as their duel said it."""
     from orchestrator.ratings.bradley_terry import fit
 
-    if not board.instances:
+    if not board.pairs:
         return
-    ratings = fit([list(chain.from_iterable(pairs)) for _, pairs in sorted(board.instances.items())])
+    ratings = fit([list(chain.from_iterable(pair.pairings for pair in pairs)) for pairs in board.clusters])
     anchor = _anchor(board, ratings)
     if anchor is not None:
         board.zero = board.lines[anchor].name
@@ -262,11 +293,8 @@ def _rate_two(board: Board, ratings: Ratings, anchor: str) -> None:
     from orchestrator.ratings.pairs import estimate
 
     (other,) = (name for name in ratings.players if name != anchor)
-    scores = [
-        mean(p.score if p.first == other else 1 - p.score for pairing in pairs for p in pairing)
-        for pairs in board.instances.values()
-    ]
-    estimated = estimate(scores)
+    scores = [p.score if p.first == other else 1 - p.score for pair in board.pairs for p in pair.pairings]
+    estimated = estimate(scores, len(board.clusters))
     if estimated is not None:
         board.lines[other].elo = Interval(estimated.elo_low, estimated.elo, estimated.elo_high)
         board.lines[other].rank = 2 if estimated.elo_high < 0 else 1
@@ -323,7 +351,7 @@ def _cells(line: Line) -> dict[str, str]:
         "Elo": _elo(line),
         "score": text.percent(total.wins + total.draws / 2, total.matches),
         "W/D/L": f"{total.wins}/{total.draws}/{total.losses}",
-        "illegal": text.percent(total.decisions_illegal, total.decisions),
+        "wrong": text.percent(total.wrong_first, total.decisions),
         "$/match": _per_match(total),
         "median": text.NOTHING if middle is None else text.duration(middle / 1000),
         "forfeits": str(total.forfeits),
@@ -346,13 +374,17 @@ def _per_match(total: Standing) -> str:
 
 
 def _notes(board: Board) -> list[str]:
-    if not board.instances:
+    if not board.pairs:
         return ["No pair was completed: no ratings yet."]
-    pairs = text.plural(board.pairs, "complete pair")
-    if board.pairs > len(board.instances):
-        pairs += f" on {text.plural(len(board.instances), 'instance')}"
-    notes = [
-        f"Elo above {text.one_line(board.zero)} with its 95 % interval, from {pairs}.",
+    pairs = text.plural(len(board.pairs), "complete pair")
+    notes = [f"Elo above {text.one_line(board.zero)} with its 95 % interval, from {pairs}."]
+    if repeats := len(board.pairs) - len(board.clusters):
+        notes.append(
+            f"{text.plural(repeats, 'pair')} repeat others (the same seed, or move by move): intervals count "
+            f"only the {len(board.clusters)} different."
+        )
+    notes += [
+        "Wrong: a model's first answers that were no legal move; of all its moves.",
         "Rank: 1 + the players who are better beyond the interval of the difference; a shared rank is a tie.",
     ]
     if any(line.elo is not None and line.pairs < FEW_PAIRS for line in board.lines.values()):
@@ -365,10 +397,9 @@ def _notes(board: Board) -> list[str]:
 
 
 def _fakes(total: Standing) -> list[str]:
-    """The stand-in's names, where it answered in place of a model."""
-    from orchestrator.cli.result import STAND_IN
+    from orchestrator.cli.result import stood_in
 
-    return [name for name in total.reported if name.startswith(STAND_IN) and total.player.kind != "sim"]
+    return stood_in(total.player.spec, total.reported)
 
 
 def line_json(line: Line) -> dict[str, Any]:
@@ -389,7 +420,7 @@ def line_json(line: Line) -> dict[str, Any]:
         "losses": total.losses,
         "forfeits": total.forfeits,
         "decisions": total.decisions,
-        "decisions_illegal": total.decisions_illegal,
+        "wrong_first": total.wrong_first,
         "calls": total.calls,
         "cost_usd": total.cost_pico / text.PICO,
         "possibly_billed_usd": total.possibly_pico / text.PICO,

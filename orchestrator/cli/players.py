@@ -24,6 +24,7 @@ KINDS = {  # an example and a word on each kind
     "bot": ("bot:random", "see below"),
     "human": ("human", "at this terminal"),
 }
+OFFLINE = ("sim", "bot", "human")  # kinds that call nobody
 
 
 @click.command(short_help="What can sit down at the table, and how to name it.")
@@ -42,6 +43,8 @@ def command(as_json: bool) -> None:
     console.print(f"bots: {', '.join(found['bots'])}")
     console.print(f"styles (?style=…): {', '.join(found['styles'])}")
     console.print(f"options of a model: {', '.join(found['options'])}")
+    if found["trouble"]:
+        console.print(f"services cannot be asked: {text.one_line(found['trouble'], 400)}")
     console.print("models with their prices: orchestrator prices; what is missing: orchestrator doctor")
 
 
@@ -50,17 +53,26 @@ def collect() -> dict[str, Any]:
     import engine
     import prompts
     import providers
-    from orchestrator.players import Conduct
+    from orchestrator.model import Conduct
     from providers.prices import PriceBook
 
-    services = {status.provider: status for status in providers.key_status()}
+    services: dict[str, KeyStatus] = {}
+    trouble = ""
+    try:
+        services = {status.provider: status for status in providers.key_status()}
+    except ValueError as error:  # a variable with an address that is none
+        trouble = str(error)
     kinds = []
     for name in (*providers.names(), "bot", "human"):
         example, note = KINDS.get(name, (f"{name}:MODEL", ""))
-        state = ready(services[name]) if name in services else "yes"
+        if name in services:
+            state = ready(services[name])
+        else:
+            state = "no" if trouble and name not in OFFLINE else "yes"
         kinds.append({"kind": name, "example": example, "ready": state, "note": note})
     return {
         "kinds": kinds,
+        "trouble": trouble,
         "aliases": dict(PriceBook.load().aliases),
         "bots": engine.bots(),
         "styles": list(prompts.styles()),

@@ -5,7 +5,7 @@ It is drawn from the summary, and thus from the record; `display` and `show` pri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli import text
@@ -30,7 +30,7 @@ def result_table(summary: Mapping[str, Any], *, hint: bool = True) -> Renderable
     of = "" if summary["matches"] == summary["planned"] else f" of {summary['planned']}"
     parts: list[RenderableType] = [
         Text(""),
-        Text(f"{names} · {summary['game']} · {played}{of}", "bold"),
+        Text(f"{names} · {text.one_line(summary['game'])} · {played}{of}", "bold"),
         Text(""),
         card({player["label"]: _result_figures(player) for player in summary["players"]}),
         Text(""),
@@ -51,7 +51,7 @@ def _result_figures(player: Mapping[str, Any]) -> dict[str, str]:
         "score": text.percent(wins + draws / 2, wins + draws + losses),
         "won / drawn / lost": f"{wins} / {draws} / {losses}",
         "forfeits": str(player["forfeits"]),
-        "illegal first answers": text.percent(player["decisions_illegal"], player["decisions"]),
+        "wrong first answers": text.percent(player["wrong_first"], player["decisions"]),
     }
     return figures | call_figures(
         player["calls"],
@@ -76,6 +76,8 @@ def verdict(summary: Mapping[str, Any]) -> str:
         names.reverse()
         low, mid, high = -high, -mid, -low
     over = f"{text.elo(low, mid, high)} Elo over {text.plural(summary['pairs'], 'pair')}"
+    if _repeats(summary):
+        over += f" ({summary['pairs'] - _repeats(summary)} different)"
     if low > 0:
         return f"{names[0]} is ahead of {names[1]}: {over}."
     if round(mid) == 0:
@@ -83,12 +85,16 @@ def verdict(summary: Mapping[str, Any]) -> str:
     return f"{names[0]} leads {names[1]} by {over}: too close to call."
 
 
+def stood_in(spec: str, reported: Iterable[str]) -> list[str]:
+    """The stand-ins' names among the models that answered, where the spec did not ask for one."""
+    return [] if spec.startswith("sim:") else [name for name in reported if name.startswith(STAND_IN)]
+
+
 def stand_ins(summary: Mapping[str, Any]) -> list[str]:
     """Who was not answered by the model that was asked, but by the stand-in."""
     lines = []
     for player in summary["players"]:
-        fakes = [name for name in player["reported"] if name.startswith(STAND_IN)]
-        if fakes and not player["spec"].startswith("sim:"):
+        if fakes := stood_in(player["spec"], player["reported"]):
             label, answered = text.one_line(player["label"]), text.one_line(", ".join(fakes))
             lines.append(f"STAND-IN: {label} was answered by {answered}: this says nothing about the model.")
     return lines
@@ -103,9 +109,11 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
     if summary["voids"]:
         voids = text.plural(summary["voids"], "void match", "void matches")
         lines.append(f"{voids} (trouble with a service, nobody's fault): not counted.")
-    if summary["repeats"]:
-        repeats = text.plural(summary["repeats"], "match repeats", "matches repeat")
-        lines.append(f"{repeats} an earlier one move by move: the interval is narrower than it should be.")
+    if repeats := _repeats(summary):
+        lines.append(
+            f"{repeats} of {text.plural(summary['pairs'], 'pair')} repeat others move by move: the interval "
+            f"counts only the {summary['pairs'] - repeats} different; --opening makes pairs differ."
+        )
     if summary["possibly_billed_usd"]:
         lost = text.dollars(summary["possibly_billed_usd"])
         lines.append(f"Up to {lost} more may have been billed for attempts that failed after they were sent.")
@@ -116,6 +124,11 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
     if summary["stopped"]:
         lines.append(f"Stopped early: {text.one_line(summary['stopped'], 400)}")
     return lines
+
+
+def _repeats(summary: Mapping[str, Any]) -> int:
+    """How many pairs are exact repeats of others."""
+    return int(summary["pairs"] - summary["distinct_pairs"])
 
 
 def _renamed(player: Mapping[str, Any]) -> list[str]:
@@ -134,9 +147,7 @@ def _renamed(player: Mapping[str, Any]) -> list[str]:
 
 def where(summary: Mapping[str, Any]) -> str:
     """The command that shows more, ready to paste."""
-    import shlex
-
-    return f"More: orchestrator show {shlex.quote(text.one_line(summary['output']))}"
+    return f"More: {text.command('show', summary['output'])}"
 
 
 # ── the card ─────────────────────────────────────────────────────────────────────────────────────────

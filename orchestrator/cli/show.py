@@ -1,7 +1,7 @@
 """`orchestrator show MATCH`: one match replayed from its record, move by move; or a run's list of matches.
 
 Boards come from the recorded states, and a wrong answer is read again by the reader that refused it.
-Everything that a model or a service wrote goes through `text.clean`.
+A record may be somebody else's: everything in it goes to the screen through `text`.
 """
 
 from __future__ import annotations
@@ -59,15 +59,19 @@ def command(
             _show_run(run_result(Path(match)), as_json)
             return
         story = match_story(*find(match, run))
+        if as_json:
+            click.echo(json.dumps(story_json(story), indent=2, allow_nan=False))
+        else:
+            _show_match(story, ply, full=full, prompts=prompts, calls=calls)
     except RecordError as error:
-        raise click.UsageError(str(error)) from None
-    if as_json:
-        click.echo(json.dumps(story_json(story), indent=2, allow_nan=False))
-        return
+        raise click.UsageError(text.clean(str(error))) from None
+
+
+def _show_match(story: MatchStory, ply: int | None, *, full: bool, prompts: bool, calls: bool) -> None:
     if ply is not None and not any(decision.ply == ply - 1 for decision in story.decisions):
         known = [decision.ply + 1 for decision in story.decisions]
         there = f"moves {known[0]} to {known[-1]}" if known else "no moves"
-        raise click.UsageError(f"{story.match.id} has {there} on record, got --ply {ply}")
+        raise click.UsageError(f"{text.one_line(story.match.id)} has {there} on record, got --ply {ply}")
     console = text.console()
     teller = Teller(story, console.width, full=full, prompts=prompts, calls=calls)
     for part in teller.tell(ply):
@@ -95,11 +99,11 @@ def find(match: str, run: Path | None) -> tuple[Path, str]:
     if exact:
         return exact[-1]
     if found:
-        some = "".join(f"\n  orchestrator show {known} {path}" for path, known in found[:8])
+        some = "".join(f"\n  {text.command('show', known, str(path))}" for path, known in found[:8])
         raise RecordError(f"{len(found)} matches end in {match!r}; name one:{some}")
     raise RecordError(
         f"there is no match {match!r} in {text.plural(len(paths), 'record')} below {RUNS}/: give its run's "
-        f"directory too, as in `orchestrator show {match} DIR`, or list a run with `orchestrator show DIR`"
+        f"directory too, as in `{text.command('show', match, 'DIR')}`, or list a run with `orchestrator show DIR`"
     )
 
 
@@ -118,7 +122,8 @@ def _show_run(result: RunResult, as_json: bool) -> None:
     console.print(_matches(result))
     console.print(result_table(summary(result), hint=False))
     if result.matches:
-        console.print(f"\nReplay one: orchestrator show {result.matches[0].id} {result.path}", soft_wrap=True)
+        one = text.command("show", result.matches[0].id, str(result.path))
+        console.print(f"\nReplay one: {one}", soft_wrap=True)
 
 
 def match_json(result: RunResult, match: Match) -> dict[str, Any]:
@@ -153,7 +158,7 @@ def _matches(result: RunResult) -> Table:
         names = " – ".join(text.one_line(player.label) for player in _seated(result, match))
         scores = result.scores.get(match.id)
         came = "–".join(text.points(scores[player.id]) for player in _seated(result, match)) if scores else ""
-        table.add_row(match.id, names, came or match.status, str(match.plies))
+        table.add_row(text.one_line(match.id), names, came or text.one_line(match.status), str(match.plies))
     return table
 
 
@@ -200,22 +205,22 @@ class Teller:
         match = self.story.match
         variant = "".join(f" {key}={value}" for key, value in match.variant.items())
         place = f"pair {match.pair + 1}, seats {'swapped' if match.swap else 'as named'}" + (
-            f", replay {match.attempt} of a void match" if match.attempt else ""
+            f", replay {match.replay} of a void match" if match.replay else ""
         )
         players = Table.grid(padding=(0, 2))
         for seat, player in self.story.seats:
             name = Text(f"  {self._name(seat.seat)}", f"bold {_style(seat.seat)}")
             players.add_row(name, Text(_described(player), "dim"))
         return Group(
-            Text(f"{match.game}{variant} · {match.id}", "bold"),
+            Text(text.one_line(f"{match.game}{variant} · {match.id}"), "bold"),
             Text(f"{place} · seed {match.seed}", "dim"),
             players,
             Text(""),
         )
 
     def _name(self, seat: int) -> str:
-        label = text.one_line(self.story.seats[seat][1].label)
-        return f"{label} ({mark})" if (mark := self._mark(seat)) else label
+        label, mark = self.story.seats[seat][1].label, self._mark(seat)
+        return text.one_line(f"{label} ({mark})" if mark else label)
 
     def _mark(self, seat: int) -> str:
         """How the board writes this seat, where the game says so."""
@@ -242,10 +247,13 @@ class Teller:
         if match.status == "finished":
             for seat, _ in self.story.seats:
                 why = f" by forfeit: {text.one_line(seat.forfeit, 200)}" if seat.forfeit else ""
-                end.append(f"{self._name(seat.seat)}: {seat.outcome}{why}\n", f"bold {_style(seat.seat)}")
+                end.append(
+                    f"{self._name(seat.seat)}: {text.one_line(seat.outcome or '')}{why}\n",
+                    f"bold {_style(seat.seat)}",
+                )
         else:
             why = f": {text.clean(match.reason, self.limit)}" if match.reason else ""
-            end.append(f"{match.status}{why}\n", "bold yellow")
+            end.append(f"{text.one_line(match.status)}{why}\n", "bold yellow")
         calls = [call for made in self.story.calls.values() for call in made]
         parts = [text.plural(len(self.story.decisions), "move")]
         if calls:
@@ -266,8 +274,7 @@ class Teller:
         if self.prompts:
             yield from self._asked(decision)
         words = self._words(decision, calls, game)
-        if game is not None and decision.action is not None:
-            game.apply(decision.action)
+        game = _after(game, decision)
         board = Text(_board(game, decision.seat)) if game is not None else Text("(no board)", "dim")
         yield self._beside(board, words)
         if self.calls and calls:
@@ -284,7 +291,7 @@ class Teller:
             line.append(f"forfeits: {text.one_line(decision.fault, 200)}", "bold red")
         elif decision.outcome == "fallback":
             line.append("is moved at random to ", "red")
-            line.append(f"{decision.action_text}: {text.one_line(decision.fault, 200)}", "bold red")
+            line.append(text.one_line(f"{decision.action_text}: {decision.fault}", 200), "bold red")
         else:
             line.append("plays ")
             line.append(text.one_line(decision.action_text), "bold")
@@ -321,7 +328,8 @@ class Teller:
             parts.append(Text(f"wrong: {self._complaint(call, decision, game)}", "yellow"))
             parts.append(Text(f"it said: {self._some(call.answer or '') or '(nothing)'}", "dim"))
         if decision.reasoning:
-            kind = "" if decision.reasoning_kind in ("raw", "none") else f" ({decision.reasoning_kind})"
+            plain = decision.reasoning_kind in ("raw", "none")
+            kind = "" if plain else f" ({text.one_line(decision.reasoning_kind)})"
             parts.append(Text(f"thinks{kind}: {self._some(decision.reasoning)}", "dim italic"))
         if decision.rationale:
             parts.append(Text(self._some(decision.rationale)))
@@ -372,7 +380,9 @@ class Teller:
         made = {decision.id for decision in self.story.decisions}
         for decision, calls in self.story.calls.items():
             if decision not in made:
-                yield Text(f"{int(decision.rpartition('-')[2]) + 1:>3}  no move; what was tried:", "yellow")
+                ply = decision.rpartition("-")[2]
+                number = str(int(ply) + 1) if ply.isdecimal() else "?"
+                yield Text(f"{number:>3}  no move; what was tried:", "yellow")
                 yield _call_table(calls)
                 yield Text("")
 
@@ -382,10 +392,10 @@ def _style(seat: int) -> str:
 
 
 def _described(player: Player) -> str:
-    words = [text.one_line(player.spec)]
+    words = [player.spec]
     if player.style:
-        words += [f"style {text.one_line(player.style)}", f"{player.track} track"]
-    return ", ".join(words)
+        words += [f"style {player.style}", f"{player.track} track"]
+    return text.one_line(", ".join(words))
 
 
 def _game(decision: Decision) -> Game | None:
@@ -396,6 +406,17 @@ def _game(decision: Decision) -> Game | None:
         return engine.from_bytes(decision.state)
     except ValueError:
         return None
+
+
+def _after(game: Game | None, decision: Decision) -> Game | None:
+    """The game with that decision made; None if its rules, here, do not allow it."""
+    if game is None or decision.action is None:
+        return game
+    try:
+        game.apply(decision.action)
+    except ValueError:
+        return None
+    return game
 
 
 def _board(game: Game, seat: int) -> str:
@@ -424,14 +445,13 @@ def _call_table(calls: Sequence[Call]) -> RenderableType:
     for call in calls:
         read = call.input_fresh + call.cache_read + call.cache_write_short + call.cache_write_long
         status = f" {call.http_status}" if call.http_status else ""
-        said = call.finish if call.kind == "ok" else f"{call.kind}{status}: {text.one_line(call.error, 300)}"
-        model = f"{text.one_line(call.model_reported)} " if call.model_reported else ""
+        said = call.finish if call.kind == "ok" else f"{call.kind}{status}: {call.error}"
         table.add_row(
             f"{call.ask + 1}.{call.attempt}",
             *map(str, (read, call.cache_read, call.output, call.reasoning)),
             _cost([call]),
             text.duration(call.latency_ms / 1000),
-            Text(f"{model}{said}"),
+            Text(text.one_line(f"{call.model_reported} {said}", 400)),
         )
     return Padding(table, (0, 0, 0, 5), expand=False)
 
@@ -455,9 +475,7 @@ def _seat_json(seat: Seat, player: Player) -> dict[str, Any]:
 
 
 def _decision_json(story: MatchStory, decision: Decision) -> dict[str, Any]:
-    game = _game(decision)
-    if game is not None and decision.action is not None:
-        game.apply(decision.action)
+    game = _after(_game(decision), decision)
     return {
         **decision.model_dump(exclude={"match", "state", "system_blob", "user_blob"}),
         "state": decision.state.hex(),

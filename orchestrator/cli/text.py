@@ -3,18 +3,24 @@
 What a model wrote, what a service answered and what stands in somebody else's record is untrusted: it
 may hold escape sequences that move the cursor, retitle the window or paste, and bidi controls that make
 a line read differently from what it says. `clean` is the only way such text reaches a screen, always as
-plain text and never as rich markup.
+plain text and never as rich markup: the `console` that commands print on cleans every piece of text that it
+draws, whoever built it. What is drawn in lines and columns is made `one_line` before, so that it fits.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import shlex
 import sys
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
 PIPE_WIDTH = 110  # columns where the output is no terminal and COLUMNS is not set
 PICO = 10**12
@@ -32,6 +38,8 @@ def clean(text: str, limit: int | None = None) -> str:
     """
     if limit is not None and len(text) > limit:
         text = text[: max(0, limit - 1)] + "…"
+    if text.isprintable():
+        return text
     return "".join(map(_visible, text.replace("\r\n", "\n")))
 
 
@@ -131,11 +139,29 @@ def plural(number: int, noun: str, many: str = "") -> str:
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"
 
 
-def console(stream: IO[str] | None = None, *, width: int | None = None) -> Console:
-    """Where a command prints: no markup, no guessing at highlights, no crash on a narrow encoding."""
-    import os
+def command(*words: str) -> str:
+    """`orchestrator` and these words as one line of a shell, ready to paste."""
+    return clean(shlex.join(["orchestrator", *words])).replace("\n", "␊")
 
+
+def console(stream: IO[str] | None = None, *, width: int | None = None, **more: Any) -> Console:
+    """Where a command prints: all text cleaned, no markup, no guessing at highlights, any encoding.
+
+    A pipe that nobody reads any more raises BrokenPipeError.
+    """
     from rich.console import Console
+
+    class Screen(Console):
+        """The one gate to the terminal; sequences that rich itself makes (`control`) pass as they are."""
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterable[Segment]:
+            for part in super().render(renderable, options):
+                yield part if part.control else part._replace(text=clean(part.text))
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     stream = sys.stdout if stream is None else stream
     reconfigure = getattr(stream, "reconfigure", None)
@@ -143,4 +169,4 @@ def console(stream: IO[str] | None = None, *, width: int | None = None) -> Conso
         reconfigure(errors="replace")
     if width is None and not stream.isatty() and not os.environ.get("COLUMNS", "").isdigit():
         width = PIPE_WIDTH
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    return Screen(file=stream, width=width, markup=False, highlight=False, emoji=False, **more)

@@ -87,6 +87,9 @@ class Ratings:
 def fit(clusters: Sequence[Sequence[Pairing]]) -> Ratings:
     """From one entry per pair: the pairing it holds, or all pairings of it where more than two sat down.
 
+    Pairs that hang together, such as exact repeats, share an entry: all of them count for the ratings, and
+    together as one observation for the intervals.
+
     The order of entries does not matter. ValueError for a score outside [0, 1] or no pairing at all.
     """
     players = tuple(sorted({name for cluster in clusters for p in cluster for name in (p.first, p.second)}))

@@ -8,6 +8,10 @@ half a double loss, is added; it keeps sweeps and all-draws finite. By simulatio
 92.5–100 % from 5 pairs on for true scores up to 0.96, whether or not the two matches of a pair hang
 together; a sweep is told from equality from 7 pairs on (`tests/orchestrator/test_pairs.py`).
 
+Players without chance of their own play the same pair again and again; an exact repeat carries no news. The
+middle keeps every pair, but all that the interval counts is the distinct ones: each pair then weighs
+distinct/pairs, in the sums, against the imaginary pair and in the degrees of freedom.
+
 Elo differences are half-tie Elo: 400·log10(μ/(1-μ)).
 """
 
@@ -37,16 +41,23 @@ class Estimate:
         return self.elo_low > 0 or self.elo_high < 0
 
 
-def estimate(scores: Sequence[float]) -> Estimate | None:
-    """From one score per complete pair, each in [0, 1]; None without any."""
+def estimate(scores: Sequence[float], distinct: int | None = None) -> Estimate | None:
+    """From one score per complete pair, each in [0, 1]; None without any.
+
+    `distinct` is how many of the pairs differ move by move (by default all). ValueError if there cannot be
+    so many.
+    """
     pairs = len(scores)
     if pairs == 0:
         return None
-    weight = pairs + 1
-    mean = (sum(scores) + 0.5) / weight
+    count = pairs if distinct is None else distinct
+    if not 1 <= count <= pairs:
+        raise ValueError(f"of {pairs} pairs between 1 and {pairs} are distinct, got {count}")
+    share, weight = count / pairs, count + 1
+    mean = (share * sum(scores) + 0.5) / weight
     imagined = (mean**2 + (1 - mean) ** 2) / 2
-    variance = (sum((score - mean) ** 2 for score in scores) + imagined) / weight
-    spread = t95(max(1, pairs - 1)) ** 2 * min(1.0, variance / (mean * (1 - mean))) / weight
+    variance = (share * sum((score - mean) ** 2 for score in scores) + imagined) / weight
+    spread = t95(max(1, count - 1)) ** 2 * min(1.0, variance / (mean * (1 - mean))) / weight
     # (mean - μ)² = spread · μ(1-μ), solved for μ
     middle = 2 * mean + spread
     half = math.sqrt(middle**2 - 4 * (1 + spread) * mean**2)

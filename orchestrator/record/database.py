@@ -13,7 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import SQLModel
 
 from orchestrator.record.tables import SCHEMA_VERSION, VIEWS
@@ -29,24 +30,33 @@ class RecordError(Exception):
 
 
 def connect(path: Path, *, read_only: bool = False) -> Engine:
-    """An engine on an existing or (unless `read_only`) new record, at today's schema version."""
+    """An engine on an existing or (unless `read_only`) new record, at today's schema version.
+
+    Raises RecordError for what is no record, is damaged or newer, or cannot be read whole.
+    """
     if read_only and not path.exists():
         raise RecordError(f"no record at {path}: give a run's directory, such as runs/NAME")
     try:
         if read_only and not os.access(path.parent, os.W_OK):
             return _immutable(path)
-        engine = create_engine(f"sqlite:///{path}")
+        engine = create_engine(URL.create("sqlite", database=str(path)))
         event.listen(engine, "connect", _pragmas)
-        _prepare(engine, path)
-    except sqlite3.DatabaseError as error:
+        _prepare(engine, path, read_only)
+    except (sqlite3.Error, SQLAlchemyError, OSError) as error:
         raise RecordError(f"{path} is not a record that can be read: {error}") from error
     return engine
 
 
 def _immutable(path: Path) -> Engine:
     """On a disk that cannot be written: WAL wants a file beside the record, unless nothing can change it."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise RecordError(
+            f"the last commits of {path} are still in {log.name}, which cannot be read in a directory that "
+            "cannot be written: copy both files to one that can, and read them there"
+        )
     uri = f"{path.resolve().as_uri()}?immutable=1"
-    _refuse_newer(path, _schema_of(path, uri))
+    _check(path, _schema_of(path, uri))
     return create_engine(f"sqlite:///{uri}&uri=true")
 
 
@@ -57,25 +67,28 @@ def _pragmas(connection: Any, _: object) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def _prepare(engine: Engine, path: Path) -> None:
+def _prepare(engine: Engine, path: Path, read_only: bool) -> None:
     found = _schema_of(path, f"{path.resolve().as_uri()}?mode=ro")
-    if found is None:
+    if found is None and not read_only:
         _create(engine)
         return
-    _refuse_newer(path, found)
-    if found < SCHEMA_VERSION:
+    known = _check(path, found)
+    if known < SCHEMA_VERSION:
         with closing(sqlite3.connect(path, isolation_level=None)) as raw:
             raw.execute("BEGIN IMMEDIATE")
-            migrate(raw, found)
+            migrate(raw, known)
             raw.execute("COMMIT")
 
 
-def _refuse_newer(path: Path, found: int | None) -> None:
-    if found is not None and found > SCHEMA_VERSION:
+def _check(path: Path, found: int | None) -> int:
+    if found is None:
+        raise RecordError(f"{path} is empty: no run ever began in it")
+    if found > SCHEMA_VERSION:
         raise RecordError(
             f"{path} was written by a newer version (schema {found}, this one knows {SCHEMA_VERSION}): "
             "upgrade duelist to open it"
         )
+    return found
 
 
 def _schema_of(path: Path, uri: str) -> int | None:
@@ -83,17 +96,22 @@ def _schema_of(path: Path, uri: str) -> int | None:
     if not path.exists() or path.stat().st_size == 0:
         return None
     with closing(sqlite3.connect(uri, uri=True)) as raw:
-        return _version(raw)
+        return _version(raw, path)
 
 
-def _version(raw: sqlite3.Connection) -> int | None:
+def _version(raw: sqlite3.Connection, path: Path) -> int | None:
     tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables:
         return None
     if "meta" not in tables:
-        raise RecordError("the file is an SQLite database, but not a record: it has no table `meta`")
-    (version,) = raw.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-    return int(version)
+        raise RecordError(f"{path} is an SQLite database, but not a record: it has no table `meta`")
+    row = raw.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    if row is None or not str(row[0]).isdecimal():
+        got = "none" if row is None else repr(row[0])
+        raise RecordError(f"{path} is damaged: expected a schema version in its table `meta`, got {got}")
+    if int(row[0]) == SCHEMA_VERSION and (lost := sorted(set(SQLModel.metadata.tables) - tables)):
+        raise RecordError(f"{path} is damaged: it lacks the tables {', '.join(lost)}")
+    return int(row[0])
 
 
 def _create(engine: Engine) -> None:

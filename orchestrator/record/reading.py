@@ -1,22 +1,31 @@
 """Reading records back: standings of one run or of many, and one match with all that led to it.
 
 Everything that is printed comes from here, that is from the record: what a run shows at its end is
-what `leaderboard` shows of it a year later.
+what `leaderboard` shows of it a year later. A record may be somebody else's and hold anything; whatever
+cannot be made sense of is a RecordError.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError, connect
 from orchestrator.record.store import RECORD_FILE, blob_text
+
+T = TypeVar("T")
+Moves = tuple[int | None, ...]
 
 
 @dataclass(slots=True)
@@ -31,7 +40,9 @@ class Standing:
     forfeits: int = 0
     decisions: int = 0
     illegal: int = 0  # answers that were not a legal move
-    decisions_illegal: int = 0  # decisions whose first answer was not a legal move
+    wrong_first: int = (
+        0  # a model's decisions whose first answer was no move: illegal, unreadable, cut, refused
+    )
     fallbacks: int = 0
     calls: int = 0
     failed_calls: int = 0
@@ -66,7 +77,10 @@ class Standing:
 
 @dataclass(slots=True)
 class RunResult:
-    """What came of a run. `pair_scores` are player 1's, one per complete pair of a two-player duel."""
+    """What came of a run. `pair_scores` are player 1's, one per complete pair of a two-player duel.
+
+    `moves` has every match by id: the opening, then what was chosen, None where a player forfeited.
+    """
 
     run: tables.Run
     path: Path
@@ -74,8 +88,10 @@ class RunResult:
     scores: dict[str, dict[int, float]]  # of every finished match by id: each player's, by the player's id
     pair_scores: list[float]
     matches: list[tables.Match]
+    moves: dict[str, Moves]
     voids: int
     repeats: int  # finished matches that went, move by move and seat by seat, like an earlier one
+    distinct_pairs: int  # complete pairs without the exact repeats of another
 
 
 @dataclass(slots=True)
@@ -96,25 +112,29 @@ class MatchStory:
             return blob_text(session, blob)
 
 
-class reading(Session):
-    """A session on an existing record: `with reading(path) as session`."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = record_path(path)
-        self._own: Engine = connect(self._path, read_only=True)
-        super().__init__(self._own)
-
-    def close(self) -> None:
-        super().close()
-        self._own.dispose()
+@contextmanager
+def reading(path: Path) -> Iterator[Session]:
+    """A session on an existing record: `with reading(path) as session`. Raises RecordError for damage."""
+    engine: Engine = connect(record_path(path), read_only=True)
+    try:
+        with Session(engine) as session:
+            yield session
+    except (SQLAlchemyError, zlib.error, LookupError, TypeError, ValueError) as error:
+        said = str(error.orig) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
+        raise RecordError(f"{path} is damaged: {said}") from error
+    finally:
+        engine.dispose()
 
 
 def record_path(path: Path) -> Path:
     """`runs/NAME` or `runs/NAME/record.db` -> the file. Raises RecordError if there is none."""
-    found = path / RECORD_FILE if path.is_dir() else path
-    if not found.is_file():
-        raise RecordError(f"no record at {path}: give a run's directory, such as runs/NAME")
-    return found
+    try:
+        found = path / RECORD_FILE if path.is_dir() else path
+        if found.is_file():
+            return found
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
+    raise RecordError(f"no record at {path}: give a run's directory, such as runs/NAME")
 
 
 def run_result(path: Path) -> RunResult:
@@ -123,29 +143,51 @@ def run_result(path: Path) -> RunResult:
         run = session.exec(select(tables.Run)).first()
         if run is None:
             raise RecordError(f"{path} holds no run that began")
-        matches = list(session.exec(select(tables.Match).order_by(col(tables.Match.id))))
+        if not isinstance(run.request["game"], str) or not isinstance(run.request["pairs"], int):
+            raise RecordError(f"{path} is damaged: its run does not say what was asked")
+        matches = list(session.exec(_in_order(select(tables.Match))))
         players = list(session.exec(select(tables.Player).order_by(col(tables.Player.id))))
         standings = {player.id: Standing(player) for player in players}
         seats = list(session.exec(select(tables.Seat)))
         _add_matches(standings, seats)
-        _add_decisions(session, standings)
+        moves: dict[str, Moves] = {match.id: tuple(match.opening) for match in matches}
+        _add_decisions(session, standings, moves)
         _add_calls(session, standings)
-        repeats = _repeats(session)
         session.expunge_all()
-    scores: dict[str, dict[int, float]] = {}
-    for seat in seats:
-        if seat.score is not None:
-            scores.setdefault(seat.match, {})[seat.player] = seat.score
-    return RunResult(
-        run=run,
-        path=path,
-        standings=list(standings.values()),
-        scores=scores,
-        pair_scores=_pair_scores(matches, scores, len(players)),
-        matches=matches,
-        voids=sum(match.status == "void" for match in matches),
-        repeats=repeats,
-    )
+        scores: dict[str, dict[int, float]] = {}
+        for seat in seats:
+            if seat.score is not None:
+                scores.setdefault(seat.match, {})[seat.player] = seat.score
+        scores = {match: each for match, each in scores.items() if len(each) == len(players)}
+        finished = [match for match in matches if match.status == "finished" and match.id in scores]
+        pairs = _complete(finished, len(players))
+        return RunResult(
+            run=run,
+            path=path,
+            standings=list(standings.values()),
+            scores=scores,
+            pair_scores=[sum(scores[match.id][1] for match in pair) / len(pair) for pair in pairs],
+            matches=matches,
+            moves=moves,
+            voids=sum(match.status == "void" for match in matches),
+            repeats=len(finished) - len({(match.swap, moves[match.id]) for match in finished}),
+            distinct_pairs=len({tuple(moves[match.id] for match in pair) for pair in pairs}),
+        )
+
+
+def _in_order(query: SelectOfScalar[T]) -> SelectOfScalar[T]:
+    """Matches as they were meant to be played."""
+    return query.order_by(col(tables.Match.pair), col(tables.Match.swap), col(tables.Match.replay))
+
+
+def _complete(finished: Iterable[tables.Match], size: int) -> list[list[tables.Match]]:
+    """The matches of every pair that was played from all sides, by side."""
+    pairs: dict[int, dict[int, tables.Match]] = {}
+    for match in finished:
+        pairs.setdefault(match.pair, {})[match.swap] = match
+    return [
+        [sides[swap] for swap in sorted(sides)] for _, sides in sorted(pairs.items()) if len(sides) == size
+    ]
 
 
 def _add_matches(standings: dict[int, Standing], seats: Iterable[tables.Seat]) -> None:
@@ -160,31 +202,18 @@ def _add_matches(standings: dict[int, Standing], seats: Iterable[tables.Seat]) -
         standing.forfeits += bool(seat.forfeit)
 
 
-def _repeats(session: Session) -> int:
-    """An exact repeat carries no news; what counts it as independent is too sure of itself."""
-    games = session.execute(
-        text(
-            """
-            SELECT m.swap, m.opening, group_concat(d.action || '@' || d.player)
-            FROM (SELECT * FROM decision ORDER BY match, ply) d JOIN match m ON m.id = d.match
-            WHERE m.status = 'finished' GROUP BY m.id
-            """
-        )
-    ).all()
-    return len(games) - len(set(games))
-
-
-def _add_decisions(session: Session, standings: dict[int, Standing]) -> None:
-    rows = session.execute(
-        text("SELECT player, outcome, illegal, mode, latency_ms FROM decision ORDER BY id")
-    )
-    for player, outcome, illegal, mode, latency in rows:
+def _add_decisions(session: Session, standings: dict[int, Standing], moves: dict[str, Moves]) -> None:
+    query = """
+        SELECT match, player, action, outcome, illegal, mode, latency_ms FROM decision ORDER BY match, ply
+    """
+    for match, player, action, outcome, illegal, mode, latency in session.execute(text(query)):
+        moves[match] += (action,)
         standing = standings[player]
         standing.decisions += 1
         standing.illegal += illegal
-        standing.decisions_illegal += illegal > 0
         standing.fallbacks += outcome == "fallback"
         if mode not in ("bot", "human"):
+            standing.wrong_first += outcome != "ok"
             standing.latencies_ms.append(latency)
 
 
@@ -212,22 +241,11 @@ def _add_calls(session: Session, standings: dict[int, Standing]) -> None:
         standing.reported = sorted(reported.split(",")) if reported else []
 
 
-def _pair_scores(
-    matches: Sequence[tables.Match], reached: Mapping[str, Mapping[int, float]], players: int
-) -> list[float]:
-    """Player 1's mean score of every complete pair, in order."""
-    pairs: dict[int, list[float]] = {}
-    for match in matches:
-        if match.status == "finished":
-            pairs.setdefault(match.pair, []).append(reached[match.id][1])
-    return [sum(scores) / players for _, scores in sorted(pairs.items()) if len(scores) == players]
-
-
 def match_ids(path: Path, end: str = "") -> list[str]:
     """The ids of a record's matches that end so, in playing order."""
     with reading(path) as session:
         ids = select(tables.Match.id).where(col(tables.Match.id).endswith(end, autoescape=True))
-        return list(session.exec(ids.order_by(col(tables.Match.id))))
+        return list(session.exec(_in_order(ids)))
 
 
 def match_story(path: Path, match: str) -> MatchStory:
@@ -238,7 +256,7 @@ def match_story(path: Path, match: str) -> MatchStory:
         ).all()
         exact = [row for row in rows if row.id == match] or list(rows)
         if len(exact) != 1:
-            known = session.exec(select(tables.Match.id).order_by(col(tables.Match.id))).all()
+            known = session.exec(_in_order(select(tables.Match.id))).all()
             found = "several matches end in" if exact else "there is no match"
             raise RecordError(f"{found} {match!r} in {path}: it has {_some(known)}")
         row = exact[0]
@@ -251,11 +269,13 @@ def match_story(path: Path, match: str) -> MatchStory:
         decisions = session.exec(
             select(tables.Decision).where(tables.Decision.match == row.id).order_by(col(tables.Decision.ply))
         ).all()
+        if any(seats[decision.seat][0].seat != decision.seat for decision in decisions):
+            raise RecordError(f"{path} is damaged: seats are missing in {row.id}")
         calls: dict[str, list[tables.Call]] = {}
         for call in session.exec(
             select(tables.Call)
             .where(col(tables.Call.decision).startswith(f"{row.id}-"))
-            .order_by(col(tables.Call.id))
+            .order_by(col(tables.Call.decision), col(tables.Call.ask), col(tables.Call.attempt))
         ):
             calls.setdefault(call.decision, []).append(call)
         session.expunge_all()

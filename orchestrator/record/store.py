@@ -6,12 +6,10 @@ taken here; everything else comes from the caller.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +20,6 @@ from orchestrator.record import tables
 from orchestrator.record.database import RecordError, connect
 from orchestrator.record.writer import Writer
 from providers.base import Reply, Usage
-from providers.prices import Price
 
 RECORD_FILE = "record.db"
 
@@ -31,6 +28,7 @@ RECORD_FILE = "record.db"
 class Past:
     """What an interrupted match already has: its decisions by ply, and the calls of the one left open."""
 
+    started: float | None = None
     decisions: tuple[tables.Decision, ...] = ()
     open: str = ""  # id of the decision that has calls but no row
     answered: Mapping[int, Reply] = field(default_factory=dict)  # by ask number
@@ -88,32 +86,44 @@ class Record:
         with self.session() as session:
             return list(session.exec(select(tables.Match).order_by(col(tables.Match.id))))
 
-    def past(self, match: str) -> Past:
+    def past(self, match: tables.Match) -> Past:
         """Everything that an interrupted match needs to go on without asking again."""
         self.flush()
         with self.session() as session:
             decisions = session.exec(
                 select(tables.Decision)
-                .where(tables.Decision.match == match)
+                .where(tables.Decision.match == match.id)
                 .order_by(col(tables.Decision.ply))
             ).all()
             calls = session.exec(
-                select(tables.Call)
-                .where(
-                    col(tables.Call.decision).startswith(f"{match}-"),
+                select(tables.Call).where(
+                    col(tables.Call.decision).startswith(f"{match.id}-"),
                     col(tables.Call.decision).not_in([decision.id for decision in decisions]),
                 )
-                .order_by(col(tables.Call.id))
             ).all()
             answered = {
                 call.ask: _reply(call, self._text(session, call.reasoning_blob))
                 for call in calls
                 if call.answer is not None
             }
+            session.expunge_all()
         attempts: dict[int, int] = {}
         for call in calls:
             attempts[call.ask] = max(attempts.get(call.ask, 0), call.attempt)
-        return Past(tuple(decisions), calls[0].decision if calls else "", answered, attempts)
+        open_decision = calls[0].decision if calls else ""
+        return Past(match.started, tuple(decisions), open_decision, answered, attempts)
+
+    def prices(self) -> dict[str, tables.Price]:
+        """By id, the numbers that this run is billed by."""
+        self.flush()
+        with self.session() as session:
+            return {price.id: price for price in session.exec(select(tables.Price))}
+
+    def players(self) -> list[tables.Player]:
+        """In the order of the command line."""
+        self.flush()
+        with self.session() as session:
+            return list(session.exec(select(tables.Player).order_by(col(tables.Player.id))))
 
     @staticmethod
     def _text(session: Session, name: bytes | None) -> str:
@@ -122,13 +132,12 @@ class Record:
     # ── what is put ──────────────────────────────────────────────────────────────────────────────
 
     def put(self, *rows: SQLModel) -> None:
-        """Rows of the small tables; one with the same key is replaced."""
-        for row in rows:
-            self._writer.put(str(row.__tablename__), row.model_dump())
+        """Rows of the small tables, all or none; one with the same key is replaced."""
+        self._writer.put(*((str(row.__tablename__), row.model_dump()) for row in rows))
 
     def put_columns(self, table: type[SQLModel], **columns: Any) -> None:
         """A row of a busy table, all its columns by name: an object of it would cost more than the write."""
-        self._writer.put(str(table.__tablename__), columns)
+        self._writer.put((str(table.__tablename__), columns))
 
     def blob(self, text: str) -> bytes:
         """Keep a text once; the name to refer to it by."""
@@ -140,19 +149,7 @@ def decision_id(match: str, ply: int) -> str:
 
 
 def call_id(decision: str, ask: int, attempt: int) -> str:
-    return f"{decision}.{ask}.{attempt:02d}"
-
-
-def player_hash(spec: str, style: str, track: str, parameters: Mapping[str, Any]) -> str:
-    """Equal for players that play alike, in any run: what a leaderboard joins by."""
-    text = json.dumps([spec, style, track, parameters], sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def price_id(provider: str, model: str, price: Price) -> str:
-    """Names one set of numbers of one model: the same in every run that used them."""
-    text = json.dumps([provider, model, asdict(price)], sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return f"{decision}.{ask:02d}.{attempt:02d}"
 
 
 def blob_text(session: Session, name: bytes) -> str:

@@ -4,7 +4,7 @@ Writes do not go through these objects (see `writer.py`): Core inserts on the sa
 twentieth of a session. Money is integer pico-dollars (`*_pico`), times are Unix seconds, blobs are
 named by the hash of their content. Ids are short, sort in playing order and are safe in a path:
 
-    run  r1k3f0a2b    match  r1k3f0a2b-0007a    decision  r1k3f0a2b-0007a-012    call  …-012.0.1
+    run  r1ng05demo00    match  r1ng05demo00-0007a    decision  …-0007a-012    call  …-0007a-012.00.01
 """
 
 from __future__ import annotations
@@ -56,19 +56,19 @@ class Player(SQLModel, table=True):
 
 
 class Match(SQLModel, table=True):
-    """One play of a game. `attempt` counts the replays of a void match; `opening` are plies nobody chose."""
+    """One play of a game. `replay` counts up when a void match is played again; `opening` nobody chose."""
 
     __tablename__: ClassVar[str] = "match"
     id: str = Field(primary_key=True)
     run: str = Field(foreign_key="run.id", index=True)
     pair: int
     swap: int
-    attempt: int
+    replay: int
     seed: int
     game: str
     variant: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
     opening: list[int] = Field(sa_column=Column(JSON, nullable=False))
-    status: str  # waiting running finished void stopped
+    status: str  # running finished void stopped; a match that waits has no row yet
     reason: str = ""
     plies: int = 0
     started: float | None = None
@@ -99,7 +99,7 @@ class Decision(SQLModel, table=True):
     action_text: str = ""
     legal: list[int] = Field(sa_column=Column(JSON, nullable=False))
     mode: str  # json decision text; bot or human where no model was asked
-    outcome: str  # ok reasked fallback forfeit
+    outcome: str  # ok; reasked: more than one answer was needed; fallback; forfeit
     fault: str = ""  # why it was a fallback or a forfeit
     illegal: int = 0  # answers that were not a legal move
     rationale: str = ""
@@ -163,7 +163,7 @@ class Blob(SQLModel, table=True):
 
 
 class Price(SQLModel, table=True):
-    """The numbers a call was billed by, frozen when the run began (pico-dollars per token)."""
+    """The numbers that calls were billed by (pico-dollars per token): those of the day the run began."""
 
     __tablename__: ClassVar[str] = "price"
     id: str = Field(primary_key=True)
@@ -178,15 +178,20 @@ class Price(SQLModel, table=True):
 VIEWS = (
     """
     CREATE VIEW v_match AS
-    SELECT m.id AS match, m.run, m.game, m.pair, m.swap, m.attempt, m.status, m.reason, m.plies,
+    SELECT m.id AS match, m.run, m.game, m.pair, m.swap, m.replay, m.status, m.reason, m.plies,
            p0.label AS first_player, p1.label AS second_player,
            s0.score AS first_score, s1.score AS second_score,
            coalesce(nullif(s0.forfeit, ''), s1.forfeit) AS forfeit,
-           (SELECT coalesce(sum(d.cost_pico), 0) FROM decision d WHERE d.match = m.id) / 1e12 AS cost_usd,
+           c.sure / 1e12 AS cost_usd, c.possible / 1e12 AS possibly_usd,
            datetime(m.started, 'unixepoch') AS started, m.finished - m.started AS seconds
     FROM match m
     LEFT JOIN seat s0 ON s0.match = m.id AND s0.seat = 0 LEFT JOIN player p0 ON p0.id = s0.player
     LEFT JOIN seat s1 ON s1.match = m.id AND s1.seat = 1 LEFT JOIN player p1 ON p1.id = s1.player
+    LEFT JOIN (
+        SELECT substr(decision, 1, length(decision) - 4) AS match,
+               sum(iif(possibly_billed, 0, cost_pico)) AS sure, sum(iif(possibly_billed, cost_pico, 0)) AS possible
+        FROM call GROUP BY 1
+    ) c ON c.match = m.id
     """,
     """
     CREATE VIEW v_decision AS

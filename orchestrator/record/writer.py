@@ -28,7 +28,8 @@ BATCH_ROWS = 500
 BATCH_S = 0.02
 REMEMBERED_BLOBS = 20_000
 
-Item = tuple[str, dict[str, Any]] | Future[None] | None
+Row = tuple[str, dict[str, Any]]  # table, columns
+Item = tuple[Row, ...] | Future[None] | None
 
 
 class Writer:
@@ -43,13 +44,16 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="record-writer", daemon=True)
         self._thread.start()
 
-    def put(self, table: str, row: dict[str, Any]) -> None:
-        """Queue one row (which is the queue's from now on); one with the same primary key is replaced."""
+    def put(self, *rows: Row) -> None:
+        """Queue rows that are written all or none; one with the same primary key is replaced.
+
+        The rows are the queue's from now on.
+        """
         if self._error is not None:
             raise RecordError(f"{self._path} cannot be written: {self._error}") from self._error
         if self._closed:
             raise RecordError(f"{self._path} is closed")
-        self._queue.put((table, row))
+        self._queue.put(rows)
 
     def blob(self, text: str) -> bytes:
         """Queue a text unless it is on record already; the name of its content."""
@@ -59,7 +63,7 @@ class Writer:
             if len(self._seen) >= REMEMBERED_BLOBS:
                 self._seen.clear()  # a blob put twice is ignored by the database; memory must not grow
             self._seen.add(name)
-            self.put("blob", {"hash": name, "data": data})
+            self.put(("blob", {"hash": name, "data": data}))
         return name
 
     def flush(self) -> None:
@@ -94,9 +98,9 @@ class Writer:
                 else:
                     done.set_exception(RecordError(f"{self._path} cannot be written: {self._error}"))
 
-    def _collect(self) -> tuple[list[tuple[str, dict[str, Any]]], list[Future[None]], bool]:
+    def _collect(self) -> tuple[list[Row], list[Future[None]], bool]:
         """The next batch; a flush or the end closes it early."""
-        batch: list[tuple[str, dict[str, Any]]] = []
+        batch: list[Row] = []
         item = self._queue.get()
         until = time.monotonic() + BATCH_S
         while True:
@@ -104,7 +108,7 @@ class Writer:
                 return batch, [], False
             if isinstance(item, Future):
                 return batch, [item], True
-            batch.append(item)
+            batch.extend(item)
             left = until - time.monotonic()
             if len(batch) >= BATCH_ROWS or left <= 0:
                 return batch, [], True
@@ -113,7 +117,7 @@ class Writer:
             except queue.Empty:
                 return batch, [], True
 
-    def _write(self, connection: Connection, batch: list[tuple[str, dict[str, Any]]]) -> None:
+    def _write(self, connection: Connection, batch: list[Row]) -> None:
         """Neighbouring rows of one table and one set of columns go in together."""
         tables: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
         for table, row in batch:

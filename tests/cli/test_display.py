@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from orchestrator.cli import display, result, text
 from orchestrator.events import Event
@@ -51,7 +50,7 @@ def match(id: str, status: str, pair: int = 0, swap: int = 0, **more: Any) -> Ev
         "seats": seats,
         "pair": pair,
         "swap": swap,
-        "attempt": 0,
+        "replay": 0,
         **more,
     }
 
@@ -78,7 +77,7 @@ def player(label: str, **more: Any) -> dict[str, Any]:
         "forfeits",
         "decisions",
         "illegal",
-        "decisions_illegal",
+        "wrong_first",
         "calls",
         "failed_calls",
         "input_tokens",
@@ -104,7 +103,14 @@ def player(label: str, **more: Any) -> dict[str, Any]:
 def ending(*players: dict[str, Any], **more: Any) -> Event:
     whole = {"type": "summary", "at": 0.0, "run": "r1", "output": "runs/x", "game": "connect4"}
     whole |= {"status": "finished", "stopped": None, "pairs": 25, "matches": 50, "planned": 50, "voids": 0}
-    whole |= {"repeats": 0, "score": 0.55, "elo": 35.0, "elo_low": -12.0, "elo_high": 84.0}
+    whole |= {
+        "repeats": 0,
+        "distinct_pairs": more.get("pairs", 25),
+        "score": 0.55,
+        "elo": 35.0,
+        "elo_low": -12.0,
+        "elo_high": 84.0,
+    }
     whole |= {"cost_usd": 0.0, "possibly_billed_usd": 0.0}
     return whole | {"players": list(players) or [player("claude"), player("gemini")], **more}
 
@@ -121,9 +127,9 @@ def drawn(*events: Event, width: int = 80, height: int = 24) -> str:
     tally = display.Tally()
     for event in events:
         tally.add(event)
-    console = Console(file=io.StringIO(), width=width, height=height, markup=False, highlight=False)
-    console.print(display.screen(tally, width, height))
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    stream = io.StringIO()
+    text.console(stream, width=width, height=height).print(display.screen(tally, width, height))
+    return stream.getvalue()
 
 
 # ── which ────────────────────────────────────────────────────────────────────────────────────────
@@ -248,6 +254,27 @@ def test_the_live_table_tells_the_state_of_things() -> None:
     assert "0003a  claude vs gemini  void: overloaded" in out
 
 
+def test_a_match_that_was_stopped_is_at_no_table_and_no_result() -> None:
+    events = [run(), match("0001a", "started"), decision("0001a"), match("0001a", "stopped")]
+    out = drawn(*events)
+    assert "0/50 matches" in out and "0001a" not in out
+    assert len(shown("plain", *events).splitlines()) == 1
+
+
+def test_the_running_interval_counts_exact_repeats_once() -> None:
+    def pairs(*moves: str) -> str:
+        told: list[Event] = [run()]
+        for number, move in enumerate(moves):
+            for swap in (0, 1):
+                name = f"{number:04d}{'ab'[swap]}"
+                told += [match(name, "started", number, swap), decision(name, move=move)]
+                told.append(finished(name, [1.0, 0.0] if not swap else [0.0, 1.0], number, swap))
+        out = drawn(*told, width=120)
+        return out[out.index("pairs   ") :].splitlines()[0]
+
+    assert pairs(*"12345678") != pairs(*"1" * 8) == pairs("1").replace("1 of", "8 of")
+
+
 def row(out: str, name: str) -> str:
     line = next(line for line in out.splitlines() if line.strip().startswith(name))
     return " ".join(line.strip().removeprefix(name).split())
@@ -294,6 +321,7 @@ def test_a_resumed_run_shows_what_was_played_before(tmp_path: Path) -> None:
     tally = display.Tally()
     tally.add({**begin, "waiting": 0})
     assert tally.pair_scores() == result.pair_scores
+    assert tally.distinct_pairs() == result.distinct_pairs
     for standing in result.standings:
         counts = tally.players[standing.player.label]
         assert (counts.wins, counts.losses, counts.calls) == (standing.wins, standing.losses, standing.calls)
@@ -308,6 +336,7 @@ def test_what_is_counted_live_is_what_the_record_says(tmp_path: Path) -> None:
         tally.add(event)
     assert not tally.flying
     assert sorted(tally.pair_scores()) == sorted(result.pair_scores)
+    assert tally.distinct_pairs() == result.distinct_pairs
     for told in summary(result)["players"]:
         counts = tally.players[told["label"]]
         assert (counts.wins, counts.draws, counts.losses) == (told["wins"], told["draws"], told["losses"])
@@ -363,11 +392,11 @@ def test_everything_that_qualifies_the_figures_is_said() -> None:
         run(),
         ending(
             unpriced,
-            player("gemini", calls=9, decisions=9, decisions_illegal=1, cost_usd=0.0044),
+            player("gemini", calls=9, decisions=9, wrong_first=1, cost_usd=0.0044),
             matches=49,
             pairs=24,
             voids=3,
-            repeats=2,
+            distinct_pairs=20,
             possibly_billed_usd=0.02,
             stopped="auth: no key",
         ),
@@ -376,7 +405,8 @@ def test_everything_that_qualifies_the_figures_is_said() -> None:
         "49 matches of 50",
         "1 match without a partner",
         "3 void matches",
-        "2 matches repeat",
+        "over 24 pairs (20 different)",
+        "4 of 24 pairs repeat others move by move: the interval counts only the 20 different",
         "$0.0200 more may have been billed",
         "claude has no price",
         "Stopped early: auth: no key",

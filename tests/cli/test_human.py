@@ -1,19 +1,32 @@
 from __future__ import annotations
 
+import asyncio
 import io
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 import engine
 from orchestrator.cli.human import ask_for_move
+from orchestrator.players import Halt
 
 
 def ask(monkeypatch: pytest.MonkeyPatch, typed: str, game: str = "tictactoe", moves: int = 1) -> int | None:
     table = engine.new(game, 1)
     for _ in range(moves):
         table.apply(table.legal_actions()[0])
-    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-    return ask_for_move(table.view(table.current_player()))
+    read, write = os.pipe()
+    os.write(write, typed.encode())
+    os.close(write)
+    with os.fdopen(read) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        return asyncio.run(ask_for_move(table.view(table.current_player())))
 
 
 @pytest.mark.parametrize("typed", ["b2\n", "  B2  \n", "\n\nb2\n"])
@@ -46,11 +59,100 @@ def test_what_is_no_move_is_explained_and_asked_again(
 def test_resigning_is_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(monkeypatch, "resign\nn\nb2\n") == 4
     assert ask(monkeypatch, "RESIGN\nyes\nb2\n") is None
-    assert ask(monkeypatch, "resign\n") is None
 
 
-def test_the_end_of_the_input_resigns(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("typed", ["", "no move", "resign\n"])
+def test_the_end_of_the_input_stops_the_run_and_is_no_move(
+    monkeypatch: pytest.MonkeyPatch, typed: str
 ) -> None:
-    assert ask(monkeypatch, "") is None
-    assert "you resign" in capsys.readouterr().err
+    with pytest.raises(Halt, match="input of a human player has ended"):
+        ask(monkeypatch, typed)
+
+
+def test_what_follows_a_line_stays_for_the_next_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = engine.new("tictactoe", 1).view(0)
+
+    async def twice() -> list[int | None]:
+        return [await ask_for_move(view), await ask_for_move(view)]
+
+    read, write = os.pipe()
+    os.write(write, b"b2\na1\n")
+    with os.fdopen(read) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert asyncio.run(twice()) == [view_action("b2"), view_action("a1")]
+    os.close(write)
+
+
+def view_action(text: str) -> int:
+    return int(engine.new("tictactoe", 1).parse_action(text))
+
+
+@pytest.mark.parametrize("content", ["b2\n", ""])
+def test_a_plain_file_is_read_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "moves"
+    path.write_text(content)
+    view = engine.new("tictactoe", 1).view(0)
+    for opened in (path.open, lambda: io.StringIO(content)):
+        with opened() as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            if content:
+                assert asyncio.run(ask_for_move(view)) == view_action("b2")
+            else:
+                with pytest.raises(Halt):
+                    asyncio.run(ask_for_move(view))
+
+
+def at_a_terminal(tmp_path: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """A duel with a person, who sees their first question."""
+    ours, theirs = pty.openpty()
+    words = ("duel", "human", "vs", "bot:random", "--game", "tictactoe", "--games", "2", "--output", "run")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    until(ours, "> ")
+    return process, ours
+
+
+def until(terminal: int, words: str = "") -> str:
+    """What the terminal shows until these words, or to its end."""
+    shown = b""
+    while not words or words.encode() not in shown:
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:  # the other side is closed
+            break
+        if not more:
+            break
+        shown += more
+    return shown.decode()
+
+
+def test_ctrl_c_twice_ends_at_once_while_a_person_thinks(tmp_path: Path) -> None:
+    process, terminal = at_a_terminal(tmp_path)
+    process.send_signal(signal.SIGINT)
+    until(terminal, "stops at once")
+    process.send_signal(signal.SIGINT)
+    shown = until(terminal)
+    os.close(terminal)
+    assert process.wait(20) == 130
+    assert re.search(r"orchestrator duel --output run --resume", shown), shown
+    assert "Traceback" not in shown
+
+
+def test_a_person_plays_a_match_at_a_terminal(tmp_path: Path) -> None:
+    process, terminal = at_a_terminal(tmp_path)
+    os.write(terminal, b"b2\n")
+    shown = until(terminal, "> ")
+    assert "you played b2" in shown or "your opponent played" in shown
+    os.write(terminal, b"\x04")  # Ctrl-D: the end of the input
+    shown = until(terminal)
+    os.close(terminal)
+    assert process.wait(20) == 1
+    assert "the input of a human player has ended" in shown and "--resume" in shown

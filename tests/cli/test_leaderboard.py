@@ -3,15 +3,21 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from engine import View
 from orchestrator.cli import main
+from orchestrator.cli.leaderboard import Pair, clusters_of
+from orchestrator.cli.result import verdict
+from orchestrator.players import HumanPlayer, Player, Seated
 from orchestrator.ratings.pairs import estimate
-from tests.orchestrator.duels import play, request
+from orchestrator.summary import summary
+from tests.orchestrator.duels import Invited, play, request
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +64,7 @@ def test_the_random_bot_is_zero_where_it_plays(house: Path) -> None:
 
 def test_two_players_get_exactly_what_their_duel_said(tmp_path: Path) -> None:
     _, result = play(tmp_path / "runs" / "a", request("bot:greedy", "sim:random?illegal=0.1", pairs=8))
-    said = estimate(result.pair_scores)
+    said = estimate(result.pair_scores, result.distinct_pairs)
     assert said is not None and said.elo > 0
     (board,) = boards(tmp_path)
     first, second = board["players"]
@@ -69,7 +75,7 @@ def test_two_players_get_exactly_what_their_duel_said(tmp_path: Path) -> None:
 
 def test_who_sat_down_first_does_not_matter(tmp_path: Path) -> None:
     _, result = play(tmp_path / "runs" / "a", request("sim:random?illegal=0.1", "bot:greedy", pairs=8))
-    said = estimate(result.pair_scores)
+    said = estimate(result.pair_scores, result.distinct_pairs)
     assert said is not None and said.elo < 0
     (board,) = boards(tmp_path)
     assert board["players"][0]["spec"] == "bot:greedy"
@@ -85,14 +91,58 @@ def test_the_same_duel_played_twice_is_no_more_evidence(tmp_path: Path) -> None:
     for before, after in zip(once["players"], twice["players"], strict=True):
         assert after["matches"] == 2 * before["matches"]
         assert (after["elo"], after["elo_low"]) == (before["elo"], before["elo_low"])
-    assert "16 complete pairs on 8 instances" in leaderboard(tmp_path).stdout
+    out = leaderboard(tmp_path).stdout
+    assert "from 16 complete pairs" in out and "8 pairs repeat others" in out and "the 8 different" in out
+
+
+def steady(share: float) -> Player:
+    """Plays without chance: always the move so far along the list. 0 beats 0.8 and 0.7, 0.8 beats 0.7."""
+
+    async def choose(view: View) -> int:
+        return view.legal[int(share * (len(view.legal) - 1))].id
+
+    name = f"steady-{share}"
+    return HumanPlayer(Seated(name, name, "human", name), choose)
+
+
+def test_pairs_that_repeat_each_other_move_by_move_are_one_observation(tmp_path: Path) -> None:
+    strong, weak = steady(0), steady(0.7)
+    for name, two in (("a", (strong, weak)), ("b", (weak, strong))):
+        _, result = play(tmp_path / "runs" / name, request("0", "1", pairs=20, seed=ord(name)), Invited(*two))
+        assert (len(result.pair_scores), result.distinct_pairs, result.repeats) == (20, 1, 38)
+        assert "is ahead of" not in verdict(summary(result))
+    (board,) = boards(tmp_path)
+    assert (board["pairs"], board["distinct_pairs"]) == (40, 1)
+    first, second = board["players"]
+    assert first["score"] == 1.0 and first["rank"] == second["rank"] == 1
+    assert first["elo_low"] < 0 < first["elo_high"]
+    assert "39 pairs repeat others" in leaderboard(tmp_path).stdout
+
+
+def test_repeats_decide_nothing_among_three_either(tmp_path: Path) -> None:
+    for number, two in enumerate(combinations(map(steady, (0, 0.8, 0.7)), 2)):
+        play(tmp_path / "runs" / str(number), request("0", "1", pairs=40, seed=number), Invited(*two))
+    (board,) = boards(tmp_path)
+    assert (board["pairs"], board["distinct_pairs"]) == (120, 3)
+    assert [player["rank"] for player in board["players"]] == [1, 1, 1]
+
+
+def test_pairs_hang_together_by_way_of_others() -> None:
+    pairs = [Pair([], *keys) for keys in (("i1", "m1"), ("i2", "m2"), ("i1", "m2"), ("i3", "m3"))]
+    assert sorted(map(len, clusters_of(pairs))) == [1, 3]
+
+
+def test_a_player_against_itself_has_its_plain_name(tmp_path: Path) -> None:
+    play(tmp_path / "runs" / "a", request("bot:random", "bot:random", pairs=1))
+    (board,) = boards(tmp_path)
+    assert [player["name"] for player in board["players"]] == ["bot:random"]
 
 
 def test_what_the_stand_in_answered_is_never_joined_with_a_model(tmp_path: Path) -> None:
     for name, answered in (("a", "claude-sonnet-5-5"), ("b", "simulated/greedy")):
         play(tmp_path / "runs" / name, request("sim:greedy", "bot:random", pairs=2, seed=ord(name)))
         with sqlite3.connect(tmp_path / "runs" / name / "record.db") as db:
-            db.execute("UPDATE player SET kind = 'anthropic', hash = 'h' WHERE id = 1")
+            db.execute("UPDATE player SET spec = 'anthropic:claude', hash = 'h' WHERE id = 1")
             db.execute("UPDATE call SET model_reported = ?", (answered,))
     (board,) = boards(tmp_path)
     assert len(board["players"]) == 3
@@ -141,6 +191,9 @@ def test_a_bad_record_is_named_and_the_others_are_shown(house: Path, tmp_path: P
     some = leaderboard(tmp_path)
     assert some.exit_code == 1
     assert "left out: runs/bad" in some.stderr and "open track" in some.stdout
+    (tmp_path / "runs" / "README.md").write_text("# Runs")
+    globbed = leaderboard(tmp_path, *(f"runs/{name}" for name in ("README.md", "a", "b/record.db")))
+    assert globbed.exit_code == 0 and "open track" in globbed.stdout
     none = leaderboard(tmp_path, "runs/bad", "nowhere")
     assert none.exit_code == 2
     assert "no record at nowhere" in none.stderr

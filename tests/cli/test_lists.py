@@ -81,6 +81,14 @@ def test_a_stand_in_on_this_machine_needs_no_key() -> None:
     assert next(kind for kind in found["kinds"] if kind["kind"] == "anthropic")["ready"] == "yes"
 
 
+@pytest.mark.parametrize("command", ["players", "doctor"])
+def test_an_address_that_is_none_is_named_and_the_rest_is_shown(command: str) -> None:
+    out = run(command, OPENAI_BASE_URL="foo").stdout
+    assert "openai: the base URL must begin with http" in out and "got 'foo'" in out
+    kinds = {kind["kind"]: kind["ready"] for kind in told("players", OPENAI_BASE_URL="foo")["kinds"]}
+    assert kinds["openai"] == "no" and kinds["sim"] == kinds["bot"] == "yes"
+
+
 def test_players_names_every_alias_bot_and_style() -> None:
     found = told("players")
     assert found["aliases"] == dict(PriceBook.load().aliases)

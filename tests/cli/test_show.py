@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import sqlite3
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -128,6 +131,119 @@ def test_what_a_model_wrote_is_never_obeyed(house: tuple[Path, RunResult]) -> No
     finally:
         with sqlite3.connect(result.path / "record.db") as db:
             db.execute("UPDATE player SET label = 'random', spec = 'bot:random' WHERE id = 2")
+
+
+@pytest.fixture(scope="module")
+def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A record in which every text of every row, those inside of JSON too, begins with all that is foul."""
+    place = tmp_path_factory.mktemp("poisoned")
+    players = "sim:greedy?illegal=0.6&500=0.3&tokens=9&seed=3", "sim:random?illegal=0.6"
+    play(place / "runs" / "one", request(*players, pairs=2, conduct={"fallback": "random"}))
+    with sqlite3.connect(place / "runs" / "one" / "record.db") as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute("UPDATE decision SET fault = 'why', forecast = 0.5, rationale = 'so', reasoning = 'as'")
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            columns = [(name, kind) for _, name, kind, *_ in db.execute(f"PRAGMA table_info({table})")]
+            for name, kind in columns if table != "meta" else ():
+                if kind == "VARCHAR":
+                    db.execute(f"UPDATE {table} SET {name} = ? || {name}", (FOUL,))
+        (asked,) = db.execute("SELECT request FROM run").fetchone()
+        foul = {**json.loads(asked), "game": FOUL + "game", "variant": {FOUL: 1}}
+        db.execute("UPDATE run SET request = ?", (json.dumps(foul),))
+        db.execute("UPDATE match SET variant = ?", (json.dumps({FOUL: 1}),))
+        # What is not finished is not rated, and what has its own words has them only under known names.
+        db.execute("UPDATE match SET status = 'finished' WHERE pair = 1")
+        db.execute(
+            "UPDATE decision SET outcome = 'fallback' WHERE match LIKE '%0002a' AND outcome LIKE '%ok'"
+        )
+        db.execute("DELETE FROM decision WHERE match LIKE '%0001a' AND ply > 3")
+    return place
+
+
+FOUL = "\x1b[31m\x1b]0;owned\x07\x9b1m\u202e\r\n[bold][/]"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show", "0001a"),
+        ("show", "0001a", "--full", "--prompts", "--calls"),
+        ("show", "0002b", "--full", "--prompts", "--calls"),
+        ("show", "runs/one"),
+        ("show", "a"),
+        ("show", "0009a", "runs/one"),
+        ("show", "0001a", "--ply", "99"),
+        ("leaderboard",),
+        ("leaderboard", "runs/one"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("columns", [40, 100, 1000])
+def test_no_text_of_a_record_is_obeyed(poisoned: Path, words: tuple[str, ...], columns: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(poisoned)
+        done = CliRunner(env={"COLUMNS": str(columns)}).invoke(main, words)
+    assert isinstance(done.exception, SystemExit | None), done.exception
+    assert done.output and "␛" in done.output
+    foul = {c for c in done.output if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")} - {"\n"}
+    assert not foul
+
+
+def test_damage_elsewhere_does_not_keep_a_match_from_being_shown(
+    house: tuple[Path, RunResult], tmp_path: Path
+) -> None:
+    place, result = house
+    shutil.copytree(place / "runs", tmp_path / "runs")
+    whole = (result.path / "record.db").read_bytes()
+    damage = {"half": whole[: len(whole) // 2], "empty": b"", "letter": b"Dear reader, " * 999}
+    for name, content in damage.items():
+        (tmp_path / "runs" / name).mkdir()
+        (tmp_path / "runs" / name / "record.db").write_bytes(content)
+    for name, made in {
+        "bare": "CREATE TABLE meta AS SELECT 'schema' AS key, '1' AS value",
+        "mute": "CREATE TABLE meta (key, value)",
+        "odd": "CREATE TABLE meta AS SELECT 'schema' AS key, 'x' AS value",
+    }.items():
+        (tmp_path / "runs" / name).mkdir()
+        with sqlite3.connect(tmp_path / "runs" / name / "record.db") as db:
+            db.execute(made)
+    assert show(tmp_path, "0001a").exit_code == 0
+    assert show(tmp_path, result.matches[0].id).stdout == show(place, result.matches[0].id).stdout
+    for name in ("half", "empty", "letter", "bare", "mute", "odd"):
+        refused = show(tmp_path, f"runs/{name}")
+        assert refused.exit_code == 2 and "Error: " in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("UPDATE decision SET action = 99", None),
+        ("UPDATE decision SET seat = 5", "damaged"),
+        ("DELETE FROM seat WHERE seat = 0", "damaged"),
+        ("DELETE FROM blob", "no blob"),
+        ("UPDATE blob SET data = x'00'", "damaged"),
+    ],
+)
+def test_a_damaged_match_is_told_as_far_as_it_goes_or_refused(
+    tmp_path: Path, damage: str, says: str | None
+) -> None:
+    play(tmp_path / "runs" / "x", request("sim:greedy", "bot:random", pairs=1))
+    with sqlite3.connect(tmp_path / "runs" / "x" / "record.db") as db:
+        db.execute(damage)
+    for flags in (("--prompts",), ("--json",)):
+        done = show(tmp_path, "0001a", *flags)
+        assert isinstance(done.exception, SystemExit | None), done.exception
+        assert done.exit_code == (2 if says else 0) and (says or "") in done.stderr
+    assert isinstance(show(tmp_path, "runs/x").exception, SystemExit | None)
+
+
+def test_a_command_to_copy_is_quoted_for_the_shell(tmp_path: Path) -> None:
+    play(tmp_path / "runs" / "a b", request("bot:random", "bot:random", pairs=2))
+    out = show(tmp_path, "runs/a b").stdout
+    (line,) = (line for line in out.splitlines() if line.startswith("Replay one: "))
+    assert shlex.split(line)[-1] == "runs/a b"
+    assert "'runs/a b'\n" in show(tmp_path, "a").stderr
 
 
 def test_a_run_lists_its_matches_and_its_result(house: tuple[Path, RunResult]) -> None:

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import errno
+import io
+import os
+import shlex
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from orchestrator.cli import text
 
@@ -44,6 +52,34 @@ def harmless(shown: str) -> bool:
     return all(
         unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in shown if c not in "\n\t"
     )
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+def test_the_console_draws_nothing_uncleaned_whoever_built_it(attack: str) -> None:
+    stream = io.StringIO()
+    console = text.console(stream, width=80)
+    table = Table(attack, title=attack)
+    table.add_row(Text(attack).append(attack))
+    for drawn in (attack, Text(attack), Group(Padding(Text(attack)), attack), table):
+        console.print(drawn)
+    assert harmless(stream.getvalue())
+
+
+def test_a_pipe_that_nobody_reads_is_an_error_and_no_exit() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    stream = os.fdopen(write, "w")
+    with pytest.raises(BrokenPipeError) as error:
+        text.console(stream).print("gone")
+    assert error.value.errno == errno.EPIPE  # what click looks for
+    with pytest.raises(BrokenPipeError):
+        stream.close()
+
+
+def test_a_command_can_be_pasted() -> None:
+    assert text.command("show", "0001a", "runs/a b") == "orchestrator show 0001a 'runs/a b'"
+    assert harmless(shown := text.command("show", "x\x1b[31m;rm -rf\n$HOME")) and "\n" not in shown
+    assert shlex.split(shown) == ["orchestrator", "show", "x␛[31m;rm -rf␊$HOME"]
 
 
 def test_ordinary_text_stays_as_it_is() -> None:

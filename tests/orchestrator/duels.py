@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.duel import Duel, Ending, Request
+from orchestrator.duel import Duel, DuelRequest, Ending
 from orchestrator.events import Event, Events
-from orchestrator.players import Conduct, Player
+from orchestrator.model import Conduct
+from orchestrator.players import Player
 from orchestrator.record.reading import RunResult, run_result
 from orchestrator.record.store import Record
 from orchestrator.table import Table
@@ -18,9 +20,11 @@ from providers.retry import RetryPolicy
 QUICK = RetryPolicy(attempts=5, total_s=20, first_s=0.001, longest_s=0.002)
 
 
-def request(*players: str, **asked: Any) -> Request:
+def request(*players: str, **asked: Any) -> DuelRequest:
     conduct = Conduct(**asked.pop("conduct", {}))
-    return Request(players=players, **{"game": "tictactoe", "pairs": 3, "seed": 1, **asked}, conduct=conduct)
+    return DuelRequest(
+        players=players, **{"game": "tictactoe", "pairs": 3, "seed": 1, **asked}, conduct=conduct
+    )
 
 
 class Invited(Table):
@@ -36,7 +40,7 @@ class Invited(Table):
 
 def play(
     directory: Path,
-    asked: Request,
+    asked: DuelRequest,
     table: Table | None = None,
     concurrency: int = 4,
     events: list[Event] | None = None,
@@ -58,7 +62,7 @@ def play(
 
         try:
             with Record(directory) as record:
-                duel = Duel(asked, record, table, Events(listen), concurrency)
+                duel = Duel(replace(asked, concurrency=concurrency), record, table, Events(listen))
                 return await duel.play()
         finally:
             await table.aclose()
@@ -70,7 +74,7 @@ def play(
 def rows(directory: Path, *, calls: bool = True) -> dict[str, list[tuple[Any, ...]]]:
     """What two runs of the same duel must agree on: everything but ids of the run, times and request ids."""
     wanted = {
-        "match": "substr(id, 13), pair, swap, attempt, seed, game, status, plies",
+        "match": "substr(id, 13), pair, swap, replay, seed, game, status, plies",
         "seat": "substr(match, 13), seat, player, score, outcome, rank, forfeit",
         "decision": "substr(id, 13), ply, seat, player, action, action_text, legal, mode, outcome, fault, "
         "illegal, rationale, reasoning, reasoning_kind, state, user_blob, system_blob, style_sha, cost_pico",

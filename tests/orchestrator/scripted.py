@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.players import Conduct, ModelPlayer, Seated
+from orchestrator.model import Conduct, ModelPlayer
+from orchestrator.players import Seated
 from providers.base import Capabilities, Finish, ProviderError, Reply, Request, Usage
 from providers.prices import Price, price_from_text
 from providers.retry import RetryPolicy
@@ -45,5 +46,5 @@ class Scripted:
 
 
 def model(provider: Scripted, retry: RetryPolicy = FAST, **conduct: Any) -> ModelPlayer:
-    seated = Seated("scripted:one", "one", "scripted", "scripted", "one", price=PRICE)
+    seated = Seated("scripted:one", "one", "scripted", "hash", "scripted", "one", price=PRICE)
     return ModelPlayer(seated, provider, Conduct(**conduct), retry)

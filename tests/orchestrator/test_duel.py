@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from orchestrator.duel import Request, draw_opening, open_record, resumed_request
+from orchestrator.duel import DuelRequest, canonical, draw_opening, open_record, resumed_request
 from orchestrator.fixture import Result
-from orchestrator.players import BotPlayer, HumanPlayer, Seated
+from orchestrator.players import Decision, HumanPlayer, Seated
 from orchestrator.record.database import RecordError
 from orchestrator.record.reading import run_result
 from orchestrator.record.store import Record
 from orchestrator.summary import summary
-from orchestrator.table import SpecError
+from orchestrator.table import SpecError, Table
 from providers.base import Final, Retryable
-from tests.orchestrator.duels import Invited, integrity, play, request, rows
+from providers.prices import PriceBook, price_from_text
+from providers.retry import RetryPolicy
+from tests.orchestrator.duels import QUICK, Invited, integrity, play, request, rows
 from tests.orchestrator.scripted import Scripted, model, said
 
 
@@ -111,26 +115,51 @@ def test_a_wrong_key_stops_the_run_and_loses_nothing(tmp_path) -> None:
     assert len(undisturbed.seen) == len(provider.seen) - 1, f"only the refused call was made again, of {seen}"
 
 
-def test_a_bug_in_a_bot_does_not_pass_for_a_finished_run(tmp_path) -> None:
-    class Broken:
-        def choose(self, game, rng):
-            raise ZeroDivisionError("a bug")
+class Bot:
+    """A player that plays `choose(view)`."""
 
-    broken = BotPlayer(Seated("bot:broken", "bot:broken", "bot"), Broken())
-    asked = request("0", "bot:random", pairs=1)
-    with pytest.raises(ZeroDivisionError):
-        play(tmp_path, asked, Invited(broken))
-    run = run_result(tmp_path).run
-    assert (run.status, run.reason) == ("failed", "ZeroDivisionError: a bug")
-    play(tmp_path, asked, Invited(model(Scripted([], a_move))))
-    assert run_result(tmp_path).run.status == "finished"
+    def __init__(self, choose):
+        self.seated, self._choose = Seated("bot:own", "bot:own", "bot", "own"), choose
+
+    async def choose(self, view, turn):
+        return Decision(self._choose(view), "ok", "bot")
+
+
+def broken(view):
+    raise ZeroDivisionError("a bug")
+
+
+@pytest.mark.parametrize(("choose", "says"), [(broken, "a bug"), (lambda view: 8, "action 8 is not legal")])
+def test_a_bug_in_a_bot_does_not_pass_for_a_finished_run(tmp_path, choose, says) -> None:
+    asked = request("bot:random", "0", pairs=1, opening=5)
+    ending, result = play(tmp_path, asked, Invited(Bot(choose)))
+    if says == "a bug" or ending.bug is not None:
+        assert says in ending.reason and result.run.status == "failed"
+    play(tmp_path, asked, Invited(Bot(lambda view: view.legal[-1].id)))
+    assert run_result(tmp_path).run.status == "finished", "what is on record can be gone on with"
+
+
+@pytest.mark.parametrize("place", ["match finished", "decision"])
+def test_a_listener_that_breaks_stops_the_run_and_says_so(tmp_path, place) -> None:
+    class Broken(list):
+        def append(self, event):
+            if f"{event['type']} {event.get('status', '')}".strip() == place:
+                raise BrokenPipeError("nobody reads")
+
+    asked = request("bot:random", "bot:greedy", pairs=3)
+    ending, result = play(tmp_path, asked, events=Broken(), concurrency=2)
+    assert isinstance(ending.bug, BrokenPipeError) and result.run.status == "failed"
+    ending, result = play(tmp_path, asked)
+    assert result.run.status == "finished" and len(result.pair_scores) == 3
+    play(tmp_path / "whole", asked)
+    assert rows(tmp_path) == rows(tmp_path / "whole")
 
 
 def test_a_person_is_asked_and_may_resign(tmp_path) -> None:
-    def ask(view):
+    async def ask(view):
         return view.legal[0].id if view.ply < 4 else None
 
-    person = HumanPlayer(Seated("human", "human", "human"), ask)
+    person = HumanPlayer(Seated("human", "human", "human", "human"), ask)
     _, result = play(tmp_path, request("0", "bot:random", pairs=1), Invited(person))
     assert (result.standings[0].forfeits, result.standings[1].wins) == (2, 2)
     assert {row[-1] for row in rows(tmp_path)["seat"]} == {"", "resigned"}
@@ -189,10 +218,59 @@ def test_a_run_is_not_overwritten_nor_resumed_as_another(tmp_path) -> None:
         open_record(tmp_path / "nothing", resume=True)
     assert not (tmp_path / "nothing").exists()
     with open_record(tmp_path, resume=True) as record:
-        assert resumed_request(record, []) == asked
-        assert resumed_request(record, [("pairs", 1), ("players", asked.players)]) == asked
+        assert resumed_request(record, {}) == replace(asked, concurrency=4)
+        assert resumed_request(record, {"pairs": 1, "players": asked.players, "attempts": 9}).attempts == 9
         with pytest.raises(RecordError, match="pairs: 1 on record, 9 asked"):
-            resumed_request(record, [("pairs", 9)])
+            resumed_request(record, {"pairs": 9})
+
+
+def test_a_run_is_billed_by_the_prices_of_its_first_day(tmp_path) -> None:
+    asked = request("sim:greedy?price=1,2", "bot:random", pairs=2)
+    play(tmp_path, asked, stop_after=3, concurrency=1)
+
+    class Dearer(Table):
+        def _price(self, *args, **more):
+            return price_from_text("1000,2000")
+
+    play(tmp_path, asked, Dearer(retry=QUICK))
+    with sqlite3.connect(tmp_path / "record.db") as db:
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert db.execute("SELECT count(DISTINCT price) FROM call").fetchone() == (1,)
+        most = db.execute("SELECT max(cost_pico / (input_fresh + cache_read + output)) FROM call").fetchone()
+    assert most[0] <= 2_000_000
+
+
+def test_a_run_goes_on_only_where_its_models_were_reached(tmp_path, monkeypatch) -> None:
+    asked = request("local:m", "bot:random", pairs=1)
+    monkeypatch.setenv("LOCAL_BASE_URL", "http://127.0.0.1:9/v1")
+    play(tmp_path, asked, Table(retry=RetryPolicy(attempts=1)))
+    monkeypatch.setenv("LOCAL_BASE_URL", "http://127.0.0.2:9/v1")
+    with pytest.raises(RecordError, match=r"127\.0\.0\.1:9/v1 when .* set the address back"):
+        play(tmp_path, asked)
+
+
+def test_an_alias_is_recorded_as_what_it_stood_for() -> None:
+    book = PriceBook.load()
+    (spec,) = canonical(("claude?style=terse",))
+    assert spec == book.resolve("claude") + "?style=terse"
+
+
+def test_players_of_one_name_are_told_apart_by_what_differs(tmp_path) -> None:
+    _, result = play(tmp_path, request("sim:greedy?style=terse", "sim:greedy", pairs=1))
+    assert [standing.player.label for standing in result.standings] == [
+        "sim:greedy?style=terse",
+        "sim:greedy",
+    ]
+
+
+def test_a_match_keeps_its_beginning_and_its_plies(tmp_path) -> None:
+    asked = request("bot:random", "bot:greedy", game="connect4", pairs=1)
+    play(tmp_path, asked, stop_after=4, concurrency=1)
+    (before,) = [match for match in run_result(tmp_path).matches if match.swap == 0]
+    assert (before.status, before.plies) == ("stopped", 4)
+    play(tmp_path, asked)
+    (after,) = [match for match in run_result(tmp_path).matches if match.swap == 0]
+    assert after.started == before.started < after.finished and after.plies > 6
 
 
 def test_two_processes_cannot_write_one_record(tmp_path) -> None:
@@ -203,7 +281,7 @@ def test_two_processes_cannot_write_one_record(tmp_path) -> None:
 
 def test_a_request_survives_the_record() -> None:
     asked = request("bot:random", "bot:greedy", conduct={"effort": "low", "temperature": 0.5}, price="1,2")
-    assert Request.from_json(json.loads(json.dumps(asked.to_json()))) == asked
+    assert DuelRequest.from_json(json.loads(json.dumps(asked.to_json()))) == asked
 
 
 def test_an_unknown_player_makes_no_directory(tmp_path) -> None:

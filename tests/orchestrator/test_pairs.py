@@ -69,6 +69,23 @@ def test_naming_the_other_player_first_flips_the_sign() -> None:
     assert (one.elo_low, one.elo_high) == pytest.approx((-two.elo_high, -two.elo_low))
 
 
+@pytest.mark.parametrize("scores", [[1.0], [1.0, 0.5, 0.75, 0.0, 1.0]])
+def test_exact_repeats_are_no_more_evidence(scores) -> None:
+    once, often = estimate(scores), estimate(scores * 20, distinct=len(scores))
+    assert often.pairs == 20 * len(scores)
+    assert (often.score, often.elo, often.elo_low, often.elo_high) == pytest.approx(
+        (once.score, once.elo, once.elo_low, once.elo_high)
+    )
+    assert estimate(scores, distinct=len(scores)) == once
+    assert not estimate([1.0] * 20, distinct=1).decided and estimate([1.0] * 20).decided
+
+
+@pytest.mark.parametrize("distinct", [0, 3])
+def test_there_are_no_more_distinct_pairs_than_pairs(distinct) -> None:
+    with pytest.raises(ValueError, match="between 1 and 2 are distinct"):
+        estimate([1.0, 0.5], distinct)
+
+
 def test_few_pairs_decide_nothing_and_many_do() -> None:
     assert not estimate([1.0, 0.5]).decided
     assert [estimate([1.0] * pairs).decided for pairs in (5, 6, 7, 8)] == [False, False, True, True]

@@ -10,11 +10,12 @@ import pytest
 
 import engine
 from engine import Rng
-from orchestrator.players import CallMade, Conduct, Decision, Halt, Turn, Void
+from orchestrator.model import Conduct
+from orchestrator.players import CallMade, Decision, Halt, Stopped, StopSign, Turn, Void
 from orchestrator.table import Spec, SpecError, Table
 from providers.base import Final, Retryable
 from providers.prices import PriceBook, cost
-from tests.orchestrator.scripted import PRICE, Scripted, model, said
+from tests.orchestrator.scripted import FAST, PRICE, Scripted, model, said
 
 BOOK = PriceBook.load()
 GOOD = said('{"rationale": "because", "action": 4}', reasoning="thought", reasoning_kind="summary")
@@ -22,6 +23,10 @@ ILLEGAL = said('{"rationale": "no", "action": 0}')  # columns are 1 to 7
 PROSE = said("I think the fourth column is nice.")
 CUT = said('{"rationale": "so long', "length")
 REFUSED = said("", "refusal", finish_detail="frontier_llm")
+
+
+def a_turn(seed: int = 0, **more: object) -> Turn:
+    return Turn("m-000", Rng(1), seed, StopSign(), lambda call: None)._replace(**more)
 
 
 def choose(
@@ -34,7 +39,7 @@ def choose(
             calls.append(call)
 
     view = engine.new("connect4", 1).view(0)
-    turn = turn or Turn("m-000", Rng(1))
+    turn = turn or a_turn()
     made = asyncio.run(model(provider, **conduct).choose(view, turn._replace(on_call=back)))
     return made, calls
 
@@ -113,16 +118,46 @@ def test_a_prompt_that_is_too_long_is_shortened_once() -> None:
         choose(Scripted([long, long]))
 
 
-def test_an_attempt_that_may_be_billed_costs_its_prompt() -> None:
+def test_an_attempt_that_may_be_billed_costs_the_most_it_can() -> None:
     hang = Retryable("timeout", "no answer", possibly_billed=True)
-    made, calls = choose(Scripted([hang, GOOD]))
-    assert calls[0].possibly_billed and calls[0].cost_pico > 0
+    made, calls = choose(Scripted([hang, GOOD]), max_tokens=1000)
+    assert calls[0].possibly_billed and calls[0].cost_pico > 1000 * PRICE.output
     assert made.cost_pico == calls[1].cost_pico, "a decision's cost is what is sure"
+
+
+def test_another_tier_than_the_one_asked_for_has_no_known_price() -> None:
+    fast = replace(GOOD, usage=replace(GOOD.usage, tier="priority"))
+    made, calls = choose(Scripted([fast]))
+    assert (made.cost_pico, calls[0].cost_pico, calls[0].priced) == (0, 0, False)
+
+
+@pytest.mark.parametrize("first", [REFUSED, CUT, ILLEGAL])
+def test_whoever_needed_two_answers_was_asked_again(first) -> None:
+    made, _ = choose(Scripted([first, GOOD]))
+    assert (made.outcome, made.illegal) == ("reasked", int(first is ILLEGAL))
+
+
+def test_once_the_run_stops_no_new_call_leaves() -> None:
+    """Neither a retry, nor a wait for one, nor another ask; what was answered is told."""
+    busy = Retryable("rate_limit", "later", retry_after_s=1000)
+    for script in ([busy, GOOD], [ILLEGAL, GOOD]):
+        sign, calls = StopSign(), []
+
+        def told(call, sign=sign, calls=calls) -> None:
+            if call.attempt is not None:
+                calls.append(call)
+                sign.put_up()
+
+        provider = Scripted(list(script))
+        player = model(provider, replace(FAST, total_s=5000))
+        with pytest.raises(Stopped):
+            asyncio.run(player.choose(engine.new("connect4", 1).view(0), a_turn(stop=sign, on_call=told)))
+        assert len(provider.seen) == len(calls) == 1
 
 
 def test_an_attempt_is_known_before_it_leaves() -> None:
     told: list[CallMade] = []
-    turn = Turn("m-000", Rng(1), on_call=told.append)
+    turn = a_turn(on_call=told.append)
     asyncio.run(model(Scripted([GOOD])).choose(engine.new("connect4", 1).view(0), turn))
     sent, back = told
     assert sent.attempt is None and sent.possibly_billed and sent.cost_pico > 0
@@ -132,7 +167,7 @@ def test_an_attempt_is_known_before_it_leaves() -> None:
 
 def test_what_was_answered_before_an_interruption_is_not_asked_again() -> None:
     provider = Scripted([GOOD])
-    turn = Turn("m-000", Rng(1), answered={0: ILLEGAL, 1: PROSE}, attempts={0: 1, 1: 2, 2: 4})
+    turn = a_turn(answered={0: ILLEGAL, 1: PROSE}, attempts={0: 1, 1: 2, 2: 4})
     made, calls = choose(provider, turn)
     assert (made.action, made.illegal, len(provider.seen)) == (3, 2, 1)
     assert [(call.ask, call.number) for call in calls] == [(2, 5)], "numbers go on after lost attempts"
@@ -149,7 +184,7 @@ def test_on_the_rules_track_the_answer_is_notation() -> None:
 
 def test_every_request_carries_the_conduct() -> None:
     provider = Scripted([GOOD])
-    choose(provider, Turn("m-000", Rng(1), 7), effort="low", temperature=0.5, max_tokens=64, timeout=9.0)
+    choose(provider, a_turn(7), effort="low", temperature=0.5, max_tokens=64, timeout=9.0)
     request = provider.seen[0]
     assert (request.effort, request.temperature, request.seed) == ("low", 0.5, 7)
     assert (request.max_output_tokens, request.timeout_s, request.mode) == (64, 9.0, "json")
@@ -191,6 +226,12 @@ def test_specs_are_read_and_written_back(text, canonical) -> None:
         ("openai:gpt-6-luna?style=nope", "default"),
         ("openai:gpt-6-luna?track=closed", "open"),
         ("openai:gpt-6-luna?effort", "option=value"),
+        ("openai:gpt-6-luna?timeout=-1", "more than 0"),
+        ("openai:gpt-6-luna?timeout=nan", "more than 0"),
+        ("openai:gpt-6-luna?max_tokens=-50", "16 to"),
+        ("openai:gpt-6-luna?style=terse&style=analyst", "twice"),
+        ("openai:gpt-6-luna?base_url=http://bob:hunter2@example.org", "must not hold a password"),
+        ("anthropic:claude-haiku-5-5?tier=flex&price=1,2", "has no tier"),
     ],
 )
 def test_a_wrong_spec_says_what_was_expected(text, says) -> None:
@@ -217,6 +258,25 @@ def test_only_what_runs_here_is_for_free(monkeypatch) -> None:
     assert Table().seat("local:m?price=0,0").seated.price.output == 0
 
 
+def test_whoever_plays_alike_has_one_hash_however_written(monkeypatch) -> None:
+    table = Table()
+
+    def hashed(spec: str, **conduct: object) -> str:
+        return table.seat(spec, Conduct(**conduct)).seated.hash
+
+    luna = hashed("luna")
+    assert (
+        luna
+        == hashed("openai:gpt-6-luna?effort=low")
+        == hashed("luna", timeout=60)
+        == hashed("luna?price=9,9")
+    )
+    assert hashed("luna?style=terse") == hashed("luna", style="terse") != luna
+    assert hashed("sim:greedy?illegal=0.1") != hashed("sim:greedy") != hashed("sim:greedy?track=rules")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    assert hashed("luna") == luna
+
+
 def test_players_of_one_service_share_one_provider() -> None:
     table = Table()
     one, two = table.seat("sim:greedy?latency=0"), table.seat("sim:random?latency=0")
@@ -227,4 +287,4 @@ def test_players_of_one_service_share_one_provider() -> None:
 def test_conduct_of_a_spec_wins_over_the_runs() -> None:
     player = Table().seat("sim:greedy?style=terse&track=rules", Conduct(style="analyst", reasks=5))
     assert (player.conduct.style, player.conduct.track, player.conduct.reasks) == ("terse", "rules", 5)
-    assert replace(player.conduct, style="x").style == "x"
+    assert player.seated.parameters["reasks"] == 5

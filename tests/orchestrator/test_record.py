@@ -95,13 +95,20 @@ def test_every_released_schema_has_its_migration() -> None:
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"this is not a database, it is a letter" * 50, "not a record"), (None, "no table `meta`")],
+    [
+        (b"this is not a database, it is a letter" * 50, "not a record"),
+        ("CREATE TABLE other (x)", "no table `meta`"),
+        ("CREATE TABLE meta (key, value)", "schema version in its table `meta`, got none"),
+        ("CREATE TABLE meta AS SELECT 'schema' AS key, 'x' AS value", "got 'x'"),
+        ("CREATE TABLE meta AS SELECT 'schema' AS key, '1' AS value", "lacks the tables blob, call"),
+        ("CREATE TABLE meta (key)", "no such column"),
+    ],
 )
 def test_what_is_no_record_is_refused_and_left_as_it_was(tmp_path, content, says) -> None:
     path = tmp_path / "record.db"
-    if content is None:
+    if isinstance(content, str):
         with sqlite3.connect(path) as db:
-            db.execute("CREATE TABLE other (x)")
+            db.execute(content)
     else:
         path.write_bytes(content)
     before = path.read_bytes()
@@ -131,6 +138,94 @@ def test_a_record_on_a_read_only_disk_can_be_read(tmp_path, monkeypatch) -> None
     before = sorted(path.name for path in tmp_path.iterdir())
     assert run_result(tmp_path).run.status == "finished"
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_read_only_disk_hides_no_commits(tmp_path, monkeypatch) -> None:
+    play(tmp_path, request("bot:random", "bot:random", pairs=1))
+    log = tmp_path / "record.db-wal"
+    log.write_bytes(b"")
+    monkeypatch.setattr(database.os, "access", lambda path, mode: False)
+    assert run_result(tmp_path).run.status == "finished"
+    log.write_bytes(b"the last commits")
+    with pytest.raises(RecordError, match=r"still in record\.db-wal.*copy both"):
+        run_result(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DROP TABLE decision; CREATE TABLE decision (id)",
+        "UPDATE run SET request = '{'",
+        "UPDATE run SET request = '[]'",
+        "UPDATE run SET request = '{}'",
+        'UPDATE run SET request = \'{"game": 1, "pairs": 1}\'',
+        "UPDATE match SET opening = 'null'",
+        "UPDATE seat SET player = 9",
+        "UPDATE decision SET match = 'x'",
+        "UPDATE call SET model_reported = CAST(x'ff' AS TEXT)",
+        "DELETE FROM run",
+    ],
+)
+def test_a_damaged_record_is_a_record_error(tmp_path, damage) -> None:
+    play(tmp_path, request("sim:greedy", "bot:random", pairs=1))
+    with sqlite3.connect(tmp_path / "record.db") as db:
+        db.executescript(damage)
+    with pytest.raises(RecordError, match=r"damaged|no run"):
+        run_result(tmp_path)
+
+
+def test_half_a_record_is_a_record_error(tmp_path) -> None:
+    play(tmp_path, request("sim:greedy", "bot:random", pairs=1))
+    whole = (tmp_path / "record.db").read_bytes()
+    for part in range(0, len(whole), 16384):
+        (tmp_path / "record.db").write_bytes(whole[:part])
+        with pytest.raises(RecordError):
+            run_result(tmp_path)
+
+
+def test_reading_an_empty_file_leaves_it_empty(tmp_path) -> None:
+    (tmp_path / "record.db").touch()
+    with pytest.raises(RecordError, match="empty"):
+        run_result(tmp_path)
+    assert (tmp_path / "record.db").stat().st_size == 0
+
+
+def test_a_path_with_any_characters_holds_a_record(tmp_path) -> None:
+    place = tmp_path / "50 % a?b=c#d"
+    _, result = play(place, request("bot:random", "bot:random", pairs=1))
+    assert [path.name for path in tmp_path.iterdir()] == [place.name]
+    assert result.run.status == "finished"
+
+
+def test_attempts_and_matches_come_in_the_order_of_their_numbers(tmp_path) -> None:
+    _, result = play(tmp_path, request("sim:greedy", "bot:random", pairs=2))
+    first = result.matches[0].id
+    with sqlite3.connect(tmp_path / "record.db") as db:
+        db.execute("UPDATE call SET attempt = 2, ask = 0 WHERE decision LIKE ?", (f"{first}-%",))
+        (row,) = db.execute("SELECT * FROM call WHERE decision LIKE ? LIMIT 1", (f"{first}-%",)).fetchall()
+        names = [name for _, name, *_ in db.execute("PRAGMA table_info(call)")]
+        for ask, attempt in ((10, 1), (0, 10), (2, 1)):
+            new = dict(zip(names, row, strict=True)) | {"ask": ask, "attempt": attempt}
+            new["id"] = f"{new['decision']}.{ask}.{attempt}"
+            db.execute(f"INSERT INTO call VALUES ({','.join('?' * len(new))})", list(new.values()))
+        decision = row[names.index("decision")]
+        db.execute("UPDATE match SET pair = pair + 2 WHERE pair = 0")
+    calls = match_story(tmp_path, first).calls[decision]
+    assert [(call.ask, call.attempt) for call in calls] == [(0, 2), (0, 10), (2, 1), (10, 1)]
+    assert run_result(tmp_path).matches[2].id == first
+
+
+def test_wrong_first_answers_are_all_that_were_no_move(tmp_path) -> None:
+    players = "sim:greedy?illegal=0.2&refused=0.2&cut=0.1&truncated=0.2&seed=5", "bot:random"
+    _, result = play(tmp_path, request(*players, pairs=6))
+    model, bot = result.standings
+    with sqlite3.connect(tmp_path / "record.db") as db:
+        (asked_twice,) = db.execute(
+            "SELECT count(*) FROM decision d WHERE (SELECT count(*) FROM call c "
+            "WHERE c.decision = d.id AND c.answer IS NOT NULL) > 1"
+        ).fetchone()
+    assert model.wrong_first >= asked_twice > 0
+    assert bot.wrong_first == 0
 
 
 def test_blobs_are_kept_once_and_come_back_exactly(tmp_path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from providers.base import Usage
-from providers.prices import Price, PriceBook, cost, price_from_text, resolve_alias
+from providers.prices import Price, PriceBook, cost, price_from_text
 
 BOOK = PriceBook.load()
 THEN = date(2026, 11, 20)
@@ -160,12 +160,12 @@ def test_every_alias_names_a_model_with_a_price() -> None:
 
 
 def test_aliases() -> None:
-    assert resolve_alias("claude").startswith("anthropic:claude-")
-    assert resolve_alias("gpt").startswith("openai:gpt-")
-    assert resolve_alias("gemini").startswith("google:gemini-")
-    assert resolve_alias("claude?effort=low") == resolve_alias("claude") + "?effort=low"
+    assert BOOK.resolve("claude").startswith("anthropic:claude-")
+    assert BOOK.resolve("gpt").startswith("openai:gpt-")
+    assert BOOK.resolve("gemini").startswith("google:gemini-")
+    assert BOOK.resolve("claude?effort=low") == BOOK.resolve("claude") + "?effort=low"
     for text in ("bot:mcts", "anthropic:claude", "human", "claudette"):
-        assert resolve_alias(text) == text
+        assert BOOK.resolve(text) == text
 
 
 def test_another_file_can_be_loaded(tmp_path: Path) -> None:

@@ -1,0 +1,226 @@
+"""A language model at the table: asked, read, asked again with the reason; then the declared policy decides.
+
+Every HTTP attempt is told as it leaves and as it comes back, with what it cost. What was answered before an
+interruption is taken from the record and not asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import prompts
+from engine import View
+from orchestrator.players import CallMade, Decision, Halt, Seated, Turn, Void
+from prompts import Choice, Question, Track, Unreadable
+from providers.base import Effort, Final, Message, Provider, Reply, Request, Retryable
+from providers.prices import cost
+from providers.retry import Attempt, RetryPolicy
+from providers.retry import complete as complete_with_retry
+
+EFFORTS = get_args(Effort)
+CHARACTERS_PER_TOKEN = 3  # board text has 3.2 with a public tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How a model is asked, and what follows when it does not answer with a legal move."""
+
+    style: str = "default"
+    track: Track = "open"
+    reasks: int = 2
+    fallback: Literal["forfeit", "random"] = "forfeit"
+    effort: Effort | None = None
+    temperature: float | None = None
+    max_tokens: int = 4096
+    timeout: float = 120.0
+    tier: str = "standard"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError with what was got and what was expected."""
+        right = {
+            "style": (self.style in prompts.styles(), f"one of {', '.join(prompts.styles())}"),
+            "track": (self.track in get_args(Track), "open or rules"),
+            "reasks": (0 <= self.reasks <= 99, "0 to 99"),
+            "fallback": (self.fallback in ("forfeit", "random"), "forfeit or random"),
+            "effort": (self.effort in (None, *EFFORTS), f"one of {', '.join(EFFORTS)}"),
+            "temperature": (self.temperature is None or 0 <= self.temperature <= 2, "0 to 2"),
+            "max_tokens": (16 <= self.max_tokens <= 1_000_000, "16 to 1000000"),
+            "timeout": (0 < self.timeout <= 86_400, "seconds, more than 0"),
+        }
+        for name, (is_right, expected) in right.items():
+            if not is_right:
+                raise ValueError(f"{name}={getattr(self, name)}: expected {expected}")
+
+
+class ModelPlayer:
+    def __init__(self, seated: Seated, provider: Provider, conduct: Conduct, retry: RetryPolicy) -> None:
+        self.seated = seated
+        self.provider = provider
+        self.conduct = conduct
+        self.retry = retry
+        self.can = provider.capabilities(seated.model)
+
+    async def choose(self, view: View, turn: Turn) -> Decision:
+        question = prompts.render(view, self.conduct.style, self.conduct.track)
+        talk = Conversation(question, self.conduct)
+        made = Decision(None, "ok", "json" if self.can.json_schema else "text", question=question)
+        while True:
+            reply = await self._answer(talk, made, turn)
+            read = prompts.parse(reply, view, self.conduct.track)
+            made.rationale = read.rationale
+            made.reasoning, made.reasoning_kind = reply.reasoning, reply.reasoning_kind
+            made.illegal = talk.wrong
+            if isinstance(read, Choice):
+                made.action, made.forecast, made.probabilities = (
+                    read.action,
+                    read.forecast,
+                    read.probabilities,
+                )
+                made.outcome = "ok" if talk.asks == 1 else "reasked"
+                return made
+            if not talk.ask_again(read, reply):
+                made.illegal = talk.wrong
+                return self._at_a_loss(made, read, reply, view, turn)
+
+    async def _answer(self, talk: Conversation, made: Decision, turn: Turn) -> Reply:
+        """The answer to the present ask: from the record if it was paid for, else from the service."""
+        reply = turn.answered.get(talk.asks)
+        if reply is None:
+            reply = await self._call(talk, turn)
+        made.latency_s += reply.latency_s
+        made.cost_pico += self._cost(reply)
+        talk.asks, talk.tried = talk.asks + 1, 0
+        return reply
+
+    async def _call(self, talk: Conversation, turn: Turn) -> Reply:
+        request = self._request(talk, turn.seed)
+        ask, before = talk.asks, turn.attempts.get(talk.asks, 0) + talk.tried
+
+        def leaves(number: int, started_unix: float) -> None:
+            turn.stop.check()
+            talk.tried = number
+            most, priced = self._most(request), self.seated.price is not None
+            turn.on_call(CallMade(turn.id, ask, number + before, started_unix, most, True, priced))
+
+        def back(attempt: Attempt) -> None:
+            bill = self._bill(attempt, request)
+            turn.on_call(
+                CallMade(turn.id, ask, attempt.number + before, attempt.started_unix, *bill, attempt)
+            )
+
+        try:
+            return await complete_with_retry(
+                self.provider,
+                request,
+                policy=self.retry,
+                on_start=leaves,
+                on_attempt=back,
+                sleep=turn.stop.sleep,
+            )
+        except Retryable as error:
+            raise Void(f"{self.seated.label}: {error.kind}: {error.message}") from error
+        except Final as error:
+            if error.kind != "too_long":
+                raise Halt(f"{self.seated.label}: {error.kind}: {error.message}") from error
+            if not talk.shorten():
+                raise Void(f"{self.seated.label}: the prompt is too long for the model") from error
+        return await self._call(talk, turn)
+
+    def _request(self, talk: Conversation, seed: int) -> Request:
+        conduct, question = self.conduct, talk.question
+        return Request(
+            model=self.seated.model,
+            system=question.system,
+            messages=talk.messages,
+            schema=question.schema if self.can.json_schema else None,
+            choices=question.choices or None,
+            mode="json" if self.can.json_schema else "text",
+            effort=conduct.effort,
+            max_output_tokens=talk.max_tokens,
+            temperature=conduct.temperature,
+            seed=seed if self.can.seed else None,
+            cache_key=talk.cache_key,
+            timeout_s=conduct.timeout,
+            tier=conduct.tier,
+        )
+
+    # ── money ────────────────────────────────────────────────────────────────────────────────────
+
+    def _bill(self, attempt: Attempt, request: Request) -> tuple[int, bool, bool]:
+        """What an attempt cost; whether that is only possible; whether anybody knows."""
+        if attempt.reply is not None:
+            return self._cost(attempt.reply), False, self._is_priced(attempt.reply)
+        possibly = isinstance(attempt.error, Retryable) and attempt.error.possibly_billed
+        return (self._most(request) if possibly else 0), possibly, self.seated.price is not None
+
+    def _cost(self, reply: Reply) -> int:
+        return cost(self.seated.price, reply.usage) if self.seated.price and self._is_priced(reply) else 0
+
+    def _is_priced(self, reply: Reply) -> bool:
+        """A service may serve, and bill, another tier than the one asked for: we then do not know the price."""
+        return self.seated.price is not None and reply.usage.tier == self.conduct.tier
+
+    def _most(self, request: Request) -> int:
+        """What an attempt that never came back may have cost: its prompt, uncached, and the longest answer."""
+        if self.seated.price is None:
+            return 0
+        characters = len(request.system) + sum(len(message.content) for message in request.messages)
+        prompt = self.seated.price.input * (characters // CHARACTERS_PER_TOKEN + 1)
+        return prompt + self.seated.price.output * request.max_output_tokens
+
+    # ── the end of patience ──────────────────────────────────────────────────────────────────────
+
+    def _at_a_loss(self, made: Decision, read: Unreadable, reply: Reply, view: View, turn: Turn) -> Decision:
+        made.fault = read.kind
+        if read.kind == "refusal" and reply.finish_detail:
+            made.fault += f": {reply.finish_detail}"
+        if self.conduct.fallback == "random":
+            made.action = view.legal[turn.rng.below(len(view.legal))].id
+            made.outcome = "fallback"
+        else:
+            made.outcome = "forfeit"
+        return made
+
+
+class Conversation:
+    """The asks of one decision: what is sent next, and whether there is a next."""
+
+    def __init__(self, question: Question, conduct: Conduct) -> None:
+        self.question = question
+        self.asks = 0  # answered so far
+        self.tried = 0  # attempts of the present one
+        self.wrong = 0
+        self.max_tokens = conduct.max_tokens
+        self.messages: tuple[Message, ...] = (Message("user", question.user),)
+        self.cache_key = "duelist-" + hashlib.blake2b(question.system.encode(), digest_size=8).hexdigest()
+        self._reasks = conduct.reasks
+        self._refused = False
+        self._truncated = False
+
+    def ask_again(self, read: Unreadable, reply: Reply) -> bool:
+        """A refusal is put once more unchanged, a cut answer with double room; else the reason is given."""
+        if read.kind == "refusal":
+            again, self._refused = not self._refused, True
+            return again
+        if read.kind == "truncated" and not self._truncated:
+            self._truncated = True
+            self.max_tokens *= 2
+            return True
+        self.wrong += 1
+        self.messages = self._with_reason(reply.text, read.message)
+        return self.wrong <= self._reasks
+
+    def shorten(self) -> bool:
+        """Leave out what was said before, for a model that finds the prompt too long; False: nothing was."""
+        shortened = (Message("user", self.question.user),)
+        changed, self.messages = self.messages != shortened, shortened
+        return changed
+
+    def _with_reason(self, said: str, reason: str) -> tuple[Message, ...]:
+        """Only the last wrong answer is kept, so that the prompt cannot grow without end."""
+        user = self.question.user
+        if not said.strip():
+            return (Message("user", f"{user}\n\n{reason}"),)  # services refuse an empty turn
+        return (Message("user", user), Message("assistant", said), Message("user", reason))

@@ -1,0 +1,66 @@
+"""Bots that think long do so in processes of their own.
+
+Compiled search holds the interpreter for as long as it takes; on the event loop it would hold up the answers
+of services, be booked as their latency and trip their time-outs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from multiprocessing.process import BaseProcess
+
+import engine
+from engine import Bot, Game, Rng
+
+Recipe = tuple[str, tuple[tuple[str, str], ...]]
+"""A bot's name and options, as its spec says them."""
+
+
+class Pool:
+    """As many processes as there are cores, started when the first slow bot is known."""
+
+    def __init__(self) -> None:
+        self._executor: ProcessPoolExecutor | None = None
+
+    async def choose(self, recipe: Recipe, game: Game, rng: Rng) -> int:
+        """What the bot of that recipe chooses: the same as here."""
+        if self._executor is None:
+            # Not forked: the record's writer is a thread of this process.
+            context = multiprocessing.get_context("spawn")
+            self._executor = ProcessPoolExecutor(os.cpu_count(), context, initializer=_begin)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, _choose, recipe, game, rng)
+
+    def close(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
+
+
+def _begin() -> None:
+    """Ctrl-C is the parent's to handle, and its death, however sudden, is ours too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+@lru_cache(maxsize=16)
+def _bot(recipe: Recipe) -> Bot:
+    name, options = recipe
+    return engine.new_bot(name, **dict(options))
+
+
+def _choose(recipe: Recipe, game: Game, rng: Rng) -> int:
+    return int(_bot(recipe).choose(game, rng))
