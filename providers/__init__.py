@@ -51,6 +51,13 @@ def create(name: str, **options: str) -> Provider:
     return cast(Provider, module.create(**options))
 
 
+def warm(name: str) -> None:
+    """Import a service's SDK now (up to a second), and not within the first call's time."""
+    service = getattr(_module(name), "SERVICE", None)
+    if service is not None and service.sdk:
+        importlib.import_module(service.sdk)
+
+
 def require_key(name: str, base_url: str = "") -> None:
     """Raises Final("auth"), naming the variable to set, where a call would be refused for want of a key."""
     service = getattr(_module(name), "SERVICE", None)

@@ -292,6 +292,7 @@ async def play(request: DuelRequest, record: Record, events: Events) -> Ending:
     table = Table(retry=RetryPolicy(attempts=request.attempts), ask_human=ask_for_move)
     try:
         duel = Duel(request, record, table, events)
+        table.warm()
         drain_on_interrupt(duel, events)
         return await duel.play()
     finally:
