@@ -11,7 +11,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -101,7 +101,7 @@ def everything(directory: Path, done: subprocess.CompletedProcess[str]) -> str:
         if path.is_file() and path.name != ".env":
             texts.append(path.read_bytes().decode("latin-1"))
     if (directory / "run" / "record.db").exists():
-        with sqlite3.connect(directory / "run" / "record.db") as db:
+        with closing(sqlite3.connect(directory / "run" / "record.db", isolation_level=None)) as db:
             tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             for table in tables:
                 texts += [repr(row) for row in db.execute(f"SELECT * FROM {table}")]

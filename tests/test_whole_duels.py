@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from importlib.util import find_spec
 
 import pytest
@@ -45,7 +46,7 @@ def check(directory, players, reported) -> None:
         assert standing.input_tokens > 0 < standing.output_tokens
         assert all(reported(model) for model in standing.reported), standing.reported
         assert (standing.cost_pico > 0) != standing.player.spec.startswith("local:")
-    with sqlite3.connect(directory / "record.db") as db:
+    with closing(sqlite3.connect(directory / "record.db", isolation_level=None)) as db:
         found = db.execute(
             "SELECT spec, min(length(reasoning)) FROM decision d JOIN player p ON p.id = d.player GROUP BY 1"
         )

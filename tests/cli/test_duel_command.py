@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -187,7 +188,7 @@ def test_ctrl_c_drains_and_the_run_goes_on(tmp_path, twice) -> None:
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 130, errors
         assert f"orchestrator duel --output {run} --resume" in errors
-        with sqlite3.connect(run / "record.db") as db:
+        with closing(sqlite3.connect(run / "record.db", isolation_level=None)) as db:
             assert db.execute("SELECT status FROM run").fetchone() == ("stopped",)
             open_matches = db.execute("SELECT count(*) FROM match WHERE status = 'stopped'").fetchone()
             lost = db.execute("SELECT count(*) FROM call WHERE kind = 'sent'").fetchone()

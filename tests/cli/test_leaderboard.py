@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,7 @@ def test_a_player_against_itself_has_its_plain_name(tmp_path: Path) -> None:
 def test_what_the_stand_in_answered_is_never_joined_with_a_model(tmp_path: Path) -> None:
     for name, answered in (("a", "claude-sonnet-5-5"), ("b", "simulated/greedy")):
         play(tmp_path / "runs" / name, request("sim:greedy", "bot:random", pairs=2, seed=ord(name)))
-        with sqlite3.connect(tmp_path / "runs" / name / "record.db") as db:
+        with closing(sqlite3.connect(tmp_path / "runs" / name / "record.db", isolation_level=None)) as db:
             db.execute("UPDATE player SET spec = 'anthropic:claude', hash = 'h' WHERE id = 1")
             db.execute("UPDATE call SET model_reported = ?", (answered,))
     (board,) = boards(tmp_path)

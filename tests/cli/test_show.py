@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sqlite3
 import unicodedata
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_the_boards_are_those_of_the_match(house: tuple[Path, RunResult]) -> Non
 
 def test_wrong_answers_are_shown_with_what_was_wrong(house: tuple[Path, RunResult]) -> None:
     place, result = house
-    with sqlite3.connect(result.path / "record.db") as db:
+    with closing(sqlite3.connect(result.path / "record.db", isolation_level=None)) as db:
         (asked_again,) = db.execute("SELECT match FROM decision WHERE outcome = 'reasked'").fetchone()
     out = show(place, asked_again, "--full").stdout
     assert "wrong: illegal. " in out
@@ -81,7 +82,7 @@ def test_wrong_answers_are_shown_with_what_was_wrong(house: tuple[Path, RunResul
 
 def test_texts_are_short_unless_asked_whole(house: tuple[Path, RunResult]) -> None:
     place, result = house
-    with sqlite3.connect(result.path / "record.db") as db:
+    with closing(sqlite3.connect(result.path / "record.db", isolation_level=None)) as db:
         long = "thought " * 200
         db.execute("UPDATE decision SET reasoning = ? WHERE match LIKE '%0002a' AND mode = 'json'", (long,))
     short, full = show(place, "0002a").stdout, show(place, "0002a", "--full").stdout
@@ -114,7 +115,7 @@ def test_one_move_alone(house: tuple[Path, RunResult]) -> None:
 
 def test_what_a_model_wrote_is_never_obeyed(house: tuple[Path, RunResult]) -> None:
     place, result = house
-    with sqlite3.connect(result.path / "record.db") as db:
+    with closing(sqlite3.connect(result.path / "record.db", isolation_level=None)) as db:
         db.execute(
             "UPDATE decision SET rationale = ?1, reasoning = ?1, fault = ?1 WHERE match LIKE '%0003a'",
             (EVIL,),
@@ -129,7 +130,7 @@ def test_what_a_model_wrote_is_never_obeyed(house: tuple[Path, RunResult]) -> No
             assert "[bold]evil[/bold]" in out
         assert json.loads(show(place, "0003a", "--json").stdout)["match"]["reason"] == EVIL
     finally:
-        with sqlite3.connect(result.path / "record.db") as db:
+        with closing(sqlite3.connect(result.path / "record.db", isolation_level=None)) as db:
             db.execute("UPDATE player SET label = 'random', spec = 'bot:random' WHERE id = 2")
 
 
@@ -139,7 +140,7 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("poisoned")
     players = "sim:greedy?illegal=0.6&500=0.3&tokens=9&seed=3", "sim:random?illegal=0.6"
     play(place / "runs" / "one", request(*players, pairs=2, conduct={"fallback": "random"}))
-    with sqlite3.connect(place / "runs" / "one" / "record.db") as db:
+    with closing(sqlite3.connect(place / "runs" / "one" / "record.db", isolation_level=None)) as db:
         db.execute("PRAGMA foreign_keys = OFF")
         db.execute("UPDATE decision SET fault = 'why', forecast = 0.5, rationale = 'so', reasoning = 'as'")
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -206,7 +207,7 @@ def test_damage_elsewhere_does_not_keep_a_match_from_being_shown(
         "odd": "CREATE TABLE meta AS SELECT 'schema' AS key, 'x' AS value",
     }.items():
         (tmp_path / "runs" / name).mkdir()
-        with sqlite3.connect(tmp_path / "runs" / name / "record.db") as db:
+        with closing(sqlite3.connect(tmp_path / "runs" / name / "record.db", isolation_level=None)) as db:
             db.execute(made)
     assert show(tmp_path, "0001a").exit_code == 0
     assert show(tmp_path, result.matches[0].id).stdout == show(place, result.matches[0].id).stdout
@@ -229,7 +230,7 @@ def test_a_damaged_match_is_told_as_far_as_it_goes_or_refused(
     tmp_path: Path, damage: str, says: str | None
 ) -> None:
     play(tmp_path / "runs" / "x", request("sim:greedy", "bot:random", pairs=1))
-    with sqlite3.connect(tmp_path / "runs" / "x" / "record.db") as db:
+    with closing(sqlite3.connect(tmp_path / "runs" / "x" / "record.db", isolation_level=None)) as db:
         db.execute(damage)
     for flags in (("--prompts",), ("--json",)):
         done = show(tmp_path, "0001a", *flags)
@@ -294,7 +295,7 @@ def test_a_game_that_is_no_longer_installed_leaves_the_words(
     house: tuple[Path, RunResult], tmp_path: Path
 ) -> None:
     _, result = play(tmp_path / "runs" / "x", request("sim:greedy?illegal=0.5&seed=1", "bot:random", pairs=1))
-    with sqlite3.connect(result.path / "record.db") as db:
+    with closing(sqlite3.connect(result.path / "record.db", isolation_level=None)) as db:
         db.execute("UPDATE decision SET state = x'00'")
     out = show(tmp_path, "0001a")
     assert out.exit_code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,12 +85,12 @@ def rows(directory: Path, *, calls: bool = True) -> dict[str, list[tuple[Any, ..
             "substr(decision, 13), ask, kind, input_fresh, cache_read, output, reasoning, "
             "cost_pico, answer, finish"
         )
-    with sqlite3.connect(directory / "record.db") as db:
+    with closing(sqlite3.connect(directory / "record.db", isolation_level=None)) as db:
         return {
             table: sorted(db.execute(f"SELECT {columns} FROM {table}")) for table, columns in wanted.items()
         }
 
 
 def integrity(directory: Path) -> str:
-    with sqlite3.connect(directory / "record.db") as db:
+    with closing(sqlite3.connect(directory / "record.db", isolation_level=None)) as db:
         return str(db.execute("PRAGMA integrity_check").fetchone()[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -233,7 +234,7 @@ def test_a_run_is_billed_by_the_prices_of_its_first_day(tmp_path) -> None:
             return price_from_text("1000,2000")
 
     play(tmp_path, asked, Dearer(retry=QUICK))
-    with sqlite3.connect(tmp_path / "record.db") as db:
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         assert db.execute("PRAGMA foreign_key_check").fetchall() == []
         assert db.execute("SELECT count(DISTINCT price) FROM call").fetchone() == (1,)
         most = db.execute("SELECT max(cost_pico / (input_fresh + cache_read + output)) FROM call").fetchone()

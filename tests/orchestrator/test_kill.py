@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from providers.simulated import Behaviour
@@ -57,7 +58,7 @@ def answered(output: Path) -> dict[str, tuple[object, ...]]:
     """Every answered call on record: when it left, what came back and what it cost."""
     if not (output / "record.db").exists():
         return {}
-    with sqlite3.connect(output / "record.db") as db:
+    with closing(sqlite3.connect(output / "record.db", isolation_level=None)) as db:
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'call'").fetchone():
             return {}
         found = db.execute("SELECT id, started, answer, cost_pico FROM call WHERE kind = 'ok'").fetchall()
@@ -93,6 +94,6 @@ def test_kill_9_loses_nothing_that_was_recorded(tmp_path) -> None:
     assert rows(broken, calls=False) == rows(tmp_path / "whole", calls=False)
     assert len(after) == calls
     assert integrity(broken) == "ok"
-    with sqlite3.connect(broken / "record.db") as db:
+    with closing(sqlite3.connect(broken / "record.db", isolation_level=None)) as db:
         kinds = dict(db.execute("SELECT kind, sum(possibly_billed) FROM call GROUP BY kind"))
     assert kinds["ok"] == 0 and kinds.get("sent", 0) > 0, "attempts cut short are on the bill as possible"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.orchestrator.duels import play, request
 def test_a_new_record_says_its_version_and_opens_anywhere(tmp_path) -> None:
     with Record(tmp_path):
         pass
-    with sqlite3.connect(tmp_path / "record.db") as db:
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         assert db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (
             str(tables.SCHEMA_VERSION),
         )
@@ -42,7 +43,7 @@ def test_the_schema_is_the_released_one(tmp_path) -> None:
     """A change of tables needs a new SCHEMA_VERSION and a migration: then renew this list."""
     with Record(tmp_path):
         pass
-    with sqlite3.connect(tmp_path / "record.db") as db:
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         columns = {
             table: [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")]
             for table in ("run", "player", "match", "seat", "decision", "call", "blob", "price", "meta")
@@ -107,7 +108,7 @@ def test_every_released_schema_has_its_migration() -> None:
 def test_what_is_no_record_is_refused_and_left_as_it_was(tmp_path, content, says) -> None:
     path = tmp_path / "record.db"
     if isinstance(content, str):
-        with sqlite3.connect(path) as db:
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.execute(content)
     else:
         path.write_bytes(content)
@@ -120,7 +121,7 @@ def test_what_is_no_record_is_refused_and_left_as_it_was(tmp_path, content, says
 def test_a_newer_record_asks_for_an_upgrade(tmp_path) -> None:
     with Record(tmp_path):
         pass
-    with sqlite3.connect(tmp_path / "record.db") as db:
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
     with pytest.raises(RecordError, match="newer version"):
         Record(tmp_path)
@@ -168,7 +169,7 @@ def test_a_read_only_disk_hides_no_commits(tmp_path, monkeypatch) -> None:
 )
 def test_a_damaged_record_is_a_record_error(tmp_path, damage) -> None:
     play(tmp_path, request("sim:greedy", "bot:random", pairs=1))
-    with sqlite3.connect(tmp_path / "record.db") as db:
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         db.executescript(damage)
     with pytest.raises(RecordError, match=r"damaged|no run"):
         run_result(tmp_path)
@@ -200,7 +201,7 @@ def test_a_path_with_any_characters_holds_a_record(tmp_path) -> None:
 def test_attempts_and_matches_come_in_the_order_of_their_numbers(tmp_path) -> None:
     _, result = play(tmp_path, request("sim:greedy", "bot:random", pairs=2))
     first = result.matches[0].id
-    with sqlite3.connect(tmp_path / "record.db") as db:
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         db.execute("UPDATE call SET attempt = 2, ask = 0 WHERE decision LIKE ?", (f"{first}-%",))
         (row,) = db.execute("SELECT * FROM call WHERE decision LIKE ? LIMIT 1", (f"{first}-%",)).fetchall()
         names = [name for _, name, *_ in db.execute("PRAGMA table_info(call)")]
@@ -219,7 +220,7 @@ def test_wrong_first_answers_are_all_that_were_no_move(tmp_path) -> None:
     players = "sim:greedy?illegal=0.2&refused=0.2&cut=0.1&truncated=0.2&seed=5", "bot:random"
     _, result = play(tmp_path, request(*players, pairs=6))
     model, bot = result.standings
-    with sqlite3.connect(tmp_path / "record.db") as db:
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         (asked_twice,) = db.execute(
             "SELECT count(*) FROM decision d WHERE (SELECT count(*) FROM call c "
             "WHERE c.decision = d.id AND c.answer IS NOT NULL) > 1"
@@ -244,7 +245,7 @@ def test_rows_are_on_disk_soon_without_being_flushed(tmp_path) -> None:
         record.blob("now")
         until = time.monotonic() + 10
         while time.monotonic() < until:
-            with sqlite3.connect(tmp_path / "record.db") as db:
+            with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
                 if db.execute("SELECT count(*) FROM blob").fetchone() == (1,):
                     break
         else:
@@ -253,7 +254,7 @@ def test_rows_are_on_disk_soon_without_being_flushed(tmp_path) -> None:
 
 def test_a_record_that_cannot_be_written_says_so(tmp_path) -> None:
     record = Record(tmp_path)
-    with sqlite3.connect(tmp_path / "record.db") as db:
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         db.execute("DROP TABLE blob")
     record.blob("lost")
     with pytest.raises(RecordError, match="cannot be written"):

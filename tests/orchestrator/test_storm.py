@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_a_fault_storm(tmp_path, monkeypatch, players) -> None:
         counts = server.counts
     assert not ending.reason and ending.voids == 0, "every match came to its end"
     assert sum(match.status == "finished" for match in result.matches) == 16
-    with sqlite3.connect(tmp_path / "record.db") as db:
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         why = {
             reason.split(":")[0] for (reason,) in db.execute("SELECT forfeit FROM seat WHERE forfeit != ''")
         }
@@ -66,7 +67,7 @@ def test_a_fault_storm(tmp_path, monkeypatch, players) -> None:
 def check_the_bill(directory, players) -> None:
     """Each call's cost is its tokens at its price, each decision's the sum of its calls, none is negative."""
     book = PriceBook.load()
-    with sqlite3.connect(directory / "record.db") as db:
+    with closing(sqlite3.connect(directory / "record.db", isolation_level=None)) as db:
         db.row_factory = sqlite3.Row
         for call in db.execute(
             "SELECT c.*, p.provider, p.model FROM call c JOIN player p ON p.id = c.player"
