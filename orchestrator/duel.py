@@ -13,11 +13,13 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import engine
+import prompts
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture
 from orchestrator.journal import Journal
@@ -28,9 +30,11 @@ from orchestrator.record import tables
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record, now
 from orchestrator.table import Spec, Table
+from providers.base import redact
 from providers.prices import Price, PriceBook, Rates
 
 REPLAYS = 2
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,23 @@ class DuelRequest:
 
     HOW = ("concurrency", "attempts")
 
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        for name, least in (("pairs", 1), ("opening", 0), ("concurrency", 1), ("attempts", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected {least} or more")
+
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> DuelRequest:
-        conduct = Conduct(**data["conduct"])
-        return DuelRequest(**{**data, "players": tuple(data["players"]), "conduct": conduct})
+        """Raises RecordError for what no version of this wrote."""
+        try:
+            conduct = Conduct(**data["conduct"])
+            return DuelRequest(**{**data, "players": tuple(data["players"]), "conduct": conduct})
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
 
 
 @dataclass(slots=True)
@@ -89,8 +103,9 @@ class Duel:
         self.request = request
         self.record = record
         self.events = events
-        self.players = seat_players(request, table)
-        self.run = self._begin()
+        known = record.run()
+        self.players = seat_players(request, table, billed=known is not None)
+        self.run = self._begin(known)
         self.journal = Journal(record, events, self.run.id, self.players)
         self.ending = Ending()
         self._waiting: deque[Fixture] = deque()
@@ -105,8 +120,7 @@ class Duel:
         self._tell_run()
         workers = min(self.request.concurrency, len(self._waiting))
         self._tasks = [asyncio.create_task(self._work()) for _ in range(workers)]
-        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.ending.interrupted |= any(isinstance(end, asyncio.CancelledError) for end in ends)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self.run.status, self.run.reason, self.run.finished = self.ending.status, self.ending.reason, now()
         try:
             self.record.put(self.run)
@@ -115,12 +129,12 @@ class Duel:
             self._broke(error)
         return self.ending
 
-    def stop(self, reason: str = "interrupted") -> None:
-        """Drain: what is out comes back and is recorded, nothing new begins."""
+    def stop(self, reason: str = INTERRUPTED) -> None:
+        """Drain: what is out comes back and is recorded, nothing new begins. The first reason is kept."""
         if not self.journal.stop.is_up:
             self.journal.stop.put_up()
-            self.ending.reason = reason
-            self.ending.interrupted = reason == "interrupted"
+            self.ending.reason = redact(reason)
+            self.ending.interrupted = reason == INTERRUPTED
 
     def abandon(self) -> None:
         """Stop at once; calls in flight are lost (they may be billed)."""
@@ -130,10 +144,13 @@ class Duel:
 
     async def _work(self) -> None:
         while self._waiting and not self.journal.stop.is_up:
+            fixture = self._waiting.popleft()
             try:
-                await self._play_one(self._waiting.popleft())
+                await self._play_one(fixture)
             except Exception as bug:  # what the others have out still comes back
                 self._broke(bug)
+                with suppress(Exception):  # the record or a listener may be what broke
+                    self.journal.stopped(fixture)
 
     def _broke(self, bug: Exception) -> None:
         self.ending.bug = self.ending.bug or bug
@@ -220,29 +237,30 @@ class Duel:
 
     # ── the record of it ─────────────────────────────────────────────────────────────────────────
 
-    def _begin(self) -> tables.Run:
+    def _begin(self, known: tables.Run | None) -> tables.Run:
         """The run's row: a new one, or the one on record, whose players must be those of today."""
-        found = self.record.run()
-        if found is None:
-            found = tables.Run(
-                id=new_run_id(),
-                kind="duel",
-                status="running",
-                seed=self.request.seed,
-                request=self.request.to_json(),
-                version=version(),
-                created=now(),
-            )
-        else:
+        run = known or tables.Run(
+            id=new_run_id(),
+            kind="duel",
+            status="running",
+            seed=self.request.seed,
+            request=self.request.to_json(),
+            version=version(),
+            created=now(),
+        )
+        if known is not None:
             self._recognise(self.record.players(), self.record.prices())
-            found.status, found.reason, found.finished = "running", "", None
-        rows = [player_row(number, player.seated) for number, player in enumerate(self.players, 1)]
+            run.status, run.reason, run.finished = "running", "", None
+        rows = [
+            player_row(number, player.seated, self._prompts(player))
+            for number, player in enumerate(self.players, 1)
+        ]
         prices = [price_row(player.seated) for player in self.players if player.seated.price is not None]
-        self.record.put(found, *rows, *prices)
-        return found
+        self.record.put(run, *rows, *prices)
+        return run
 
     def _recognise(self, known: list[tables.Player], prices: Mapping[str, tables.Price]) -> None:
-        """The players on record: billed as when the run began, and reached where they were reached then."""
+        """The players on record: billed, reached and asked as they were when the run began."""
         for player, row in zip(self.players, known, strict=True):
             was, is_now = row.parameters.get("endpoint", ""), player.seated.parameters.get("endpoint", "")
             if was != is_now:
@@ -250,15 +268,32 @@ class Duel:
                     f"{row.label} was reached at {was} when {self.record.directory} began, and would be at "
                     f"{is_now} now: set the address back ({row.provider}'s _BASE_URL), or begin a new run"
                 )
+            if row.parameters.get("prompts", "") != self._prompts(player):
+                raise RecordError(
+                    f"the prompts of {row.label} have changed since {self.record.directory} began (another version, or "
+                    "an edited template): one run asks in one way, so begin a new one"
+                )
             frozen = prices.get(row.parameters.get("price", ""))
             player.seated = replace(player.seated, price=read_price(frozen) if frozen else None)
 
+    def _prompts(self, player: Player) -> str:
+        """Names every template that takes part in asking a model; '' for whoever is not asked in words."""
+        if not player.seated.style:
+            return ""
+        game = engine.new(self.request.game, 0, **self.request.variant)
+        view = game.view(game.current_player())
+        return prompts.render(view, player.seated.style, player.seated.track).style_sha  # type: ignore[arg-type]
 
-def seat_players(request: DuelRequest, table: Table) -> list[Player]:
-    """The players of a request, with labels that tell them apart. Raises SpecError."""
+
+def seat_players(request: DuelRequest, table: Table, *, billed: bool = False) -> list[Player]:
+    """The players of a request, with labels that tell them apart; `billed`: prices are known elsewhere.
+
+    Raises SpecError.
+    """
 
     def seat(spec: str, label: str | None = None) -> Player:
-        return table.seat(spec, request.conduct, price=request.price, unpriced=request.unpriced, label=label)
+        unpriced = request.unpriced or billed
+        return table.seat(spec, request.conduct, price=request.price, unpriced=unpriced, label=label)
 
     players = [seat(spec) for spec in request.players]
     labels = [player.seated.label for player in players]
@@ -314,7 +349,7 @@ def version() -> str:
     return version("duelist")
 
 
-def player_row(number: int, seated: Seated) -> tables.Player:
+def player_row(number: int, seated: Seated, prompts_sha: str) -> tables.Player:
     return tables.Player(
         id=number,
         spec=seated.spec,
@@ -324,8 +359,8 @@ def player_row(number: int, seated: Seated) -> tables.Player:
         model=seated.model,
         style=seated.style,
         track=seated.track,
-        parameters={**seated.parameters, "price": seated.price_id},
-        hash=seated.hash,
+        parameters={**seated.parameters, "price": seated.price_id, "prompts": prompts_sha},
+        hash=f"{seated.hash}-{prompts_sha}" if prompts_sha else seated.hash,
     )
 
 

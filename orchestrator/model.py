@@ -122,10 +122,10 @@ class ModelPlayer:
         except Retryable as error:
             raise Void(f"{self.seated.label}: {error.kind}: {error.message}") from error
         except Final as error:
-            if error.kind != "too_long":
-                raise Halt(f"{self.seated.label}: {error.kind}: {error.message}") from error
-            if not talk.shorten():
+            if error.kind == "too_long" and not talk.shorten():
                 raise Void(f"{self.seated.label}: the prompt is too long for the model") from error
+            if error.kind != "too_long" and not (error.kind == "bad_request" and talk.make_do()):
+                raise Halt(f"{self.seated.label}: {error.kind}: {error.message}") from error
         return await self._call(talk, turn)
 
     def _request(self, talk: Conversation, seed: int) -> Request:
@@ -140,7 +140,7 @@ class ModelPlayer:
             effort=conduct.effort,
             max_output_tokens=talk.max_tokens,
             temperature=conduct.temperature,
-            seed=seed if self.can.seed else None,
+            seed=(seed + talk.asks) & 0x7FFFFFFF if self.can.seed else None,  # the same would refuse again
             cache_key=talk.cache_key,
             timeout_s=conduct.timeout,
             tier=conduct.tier,
@@ -192,7 +192,7 @@ class Conversation:
         self.asks = 0  # answered so far
         self.tried = 0  # attempts of the present one
         self.wrong = 0
-        self.max_tokens = conduct.max_tokens
+        self.max_tokens = self._room = conduct.max_tokens
         self.messages: tuple[Message, ...] = (Message("user", question.user),)
         self.cache_key = "duelist-" + hashlib.blake2b(question.system.encode(), digest_size=8).hexdigest()
         self._reasks = conduct.reasks
@@ -211,6 +211,16 @@ class Conversation:
         self.wrong += 1
         self.messages = self._with_reason(reply.text, read.message)
         return self.wrong <= self._reasks
+
+    def make_do(self) -> bool:
+        """Go back from double room, where a model has none, and ask for a shorter answer; False: it was not double."""
+        if self.max_tokens == self._room:
+            return False
+        self.max_tokens = self._room
+        self.messages = self._with_reason(
+            "", "Your last answer was cut off at the limit of its length. Be brief."
+        )
+        return True
 
     def shorten(self) -> bool:
         """Leave out what was said before, for a model that finds the prompt too long; False: nothing was."""

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import engine
 from engine import Rng, View
@@ -21,6 +21,7 @@ from providers.base import Reply, Usage
 from providers.prices import Price, price_id
 from providers.retry import Attempt
 
+T = TypeVar("T")
 Outcome = Literal["ok", "reasked", "fallback", "forfeit"]
 
 AskHuman = Callable[[View], Awaitable[int | None]]
@@ -59,12 +60,19 @@ class StopSign:
 
     async def sleep(self, seconds: float) -> None:
         """Like asyncio.sleep, but raises Stopped as soon as the sign goes up."""
+        await self.unless_up(asyncio.sleep(seconds))
+
+    async def unless_up(self, waiting: Awaitable[T]) -> T:
+        """What is waited for; it is cancelled, and Stopped raised, as soon as the sign goes up."""
+        wanted, sign = asyncio.ensure_future(waiting), asyncio.ensure_future(self._up.wait())
         try:
-            async with asyncio.timeout(seconds):
-                await self._up.wait()
-        except TimeoutError:
-            return
-        raise Stopped
+            await asyncio.wait((wanted, sign), return_when=asyncio.FIRST_COMPLETED)
+            if wanted.done():
+                return wanted.result()
+            raise Stopped
+        finally:
+            wanted.cancel()
+            sign.cancel()
 
 
 class Turn(NamedTuple):
@@ -152,38 +160,40 @@ class Player(Protocol):
 class BotPlayer:
     """A bot of the engine. It is given a clone in which what its seat cannot know is drawn anew.
 
-    Once a choice took longer than `SLOW_S`, the next ones are made in a process of the pool.
+    A bot that thinks longer than `SLOW_S` does so in the pool, as does one of which that is not yet known.
     """
 
     SLOW_S = 0.02
+    QUICK = ("random", "greedy")
 
     def __init__(self, seated: Seated, recipe: Recipe, pool: Pool) -> None:
         self.seated = seated
         self.recipe = recipe
         self.bot = engine.new_bot(recipe[0], **dict(recipe[1]))
         self.pool = pool
-        self.slow = False
+        self.here = recipe[0] in self.QUICK
 
     async def choose(self, view: View, turn: Turn) -> Decision:
         game = view.sample(turn.rng)
-        if self.slow:
-            return Decision(await self.pool.choose(self.recipe, game, turn.rng), "ok", "bot")
         await asyncio.sleep(0)  # a match between bots must not starve the others
-        began = perf_counter()
-        action = int(self.bot.choose(game, turn.rng))
-        self.slow = perf_counter() - began > self.SLOW_S
+        if self.here:
+            began = perf_counter()
+            action, took = int(self.bot.choose(game, turn.rng)), perf_counter() - began
+        else:
+            action, took = await self.pool.choose(self.recipe, game, turn.rng)
+        self.here = took <= self.SLOW_S
         return Decision(action, "ok", "bot")
 
 
 class HumanPlayer:
-    """Somebody at a terminal."""
+    """Somebody at a terminal; nobody is kept there when the run is to end."""
 
     def __init__(self, seated: Seated, ask: AskHuman) -> None:
         self.seated = seated
         self.ask = ask
 
     async def choose(self, view: View, turn: Turn) -> Decision:
-        action = await self.ask(view)
+        action = await turn.stop.unless_up(self.ask(view))
         if action is None:
             return Decision(None, "forfeit", "human", fault="resigned")
         return Decision(action, "ok", "human")

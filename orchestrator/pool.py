@@ -7,13 +7,17 @@ of services, be booked as their latency and trip their time-outs.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from multiprocessing.process import BaseProcess
+from time import perf_counter
 
 import engine
 from engine import Bot, Game, Rng
@@ -21,31 +25,45 @@ from engine import Bot, Game, Rng
 Recipe = tuple[str, tuple[tuple[str, str], ...]]
 """A bot's name and options, as its spec says them."""
 
+PR_SET_PDEATHSIG = 1  # of prctl(2)
+
 
 class Pool:
-    """As many processes as there are cores, started when the first slow bot is known."""
+    """As many processes as there are cores, started when they are first needed."""
 
     def __init__(self) -> None:
         self._executor: ProcessPoolExecutor | None = None
 
-    async def choose(self, recipe: Recipe, game: Game, rng: Rng) -> int:
-        """What the bot of that recipe chooses: the same as here."""
+    async def choose(self, recipe: Recipe, game: Game, rng: Rng) -> tuple[int, float]:
+        """What the bot of that recipe chooses, the same as here; and the seconds it thought."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._up(), _choose, recipe, game, rng)
+        except BrokenProcessPool:  # somebody killed one, the system for want of memory perhaps: once more
+            self.close()
+            return await loop.run_in_executor(self._up(), _choose, recipe, game, rng)
+
+    def _up(self) -> ProcessPoolExecutor:
         if self._executor is None:
             # Not forked: the record's writer is a thread of this process.
             context = multiprocessing.get_context("spawn")
             self._executor = ProcessPoolExecutor(os.cpu_count(), context, initializer=_begin)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, _choose, recipe, game, rng)
+        return self._executor
 
     def close(self) -> None:
+        """End the processes, whatever they are thinking about."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = None
+            for process in multiprocessing.active_children():
+                process.terminate()
 
 
 def _begin() -> None:
     """Ctrl-C is the parent's to handle, and its death, however sudden, is ours too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":  # at once, also while a search holds the interpreter
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -62,5 +80,7 @@ def _bot(recipe: Recipe) -> Bot:
     return engine.new_bot(name, **dict(options))
 
 
-def _choose(recipe: Recipe, game: Game, rng: Rng) -> int:
-    return int(_bot(recipe).choose(game, rng))
+def _choose(recipe: Recipe, game: Game, rng: Rng) -> tuple[int, float]:
+    began = perf_counter()
+    action = int(_bot(recipe).choose(game, rng))
+    return action, perf_counter() - began

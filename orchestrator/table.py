@@ -187,9 +187,9 @@ def _options(query: str, text: str) -> dict[str, str]:
     options = dict(pairs)
     if len(options) < len(pairs):
         raise SpecError(f"an option is given twice in {text!r}: leave one of them out")
-    if urlsplit(options.get("base_url", "")).password:
+    if urlsplit(options.get("base_url", "")).username is not None:
         raise SpecError(
-            "a spec is written to the record and must not hold a password: "
+            "a spec is written to the record and must not hold a user, token or password: "
             "put the address with its credentials into the service's _BASE_URL variable"
         )
     return options

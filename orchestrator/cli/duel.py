@@ -208,7 +208,8 @@ def check(request: DuelRequest) -> None:
     game = engine.new(request.game, 0, **request.variant)
     if game.num_players() != len(players):
         raise ValueError(f"{request.game} is for {game.num_players()} players, got {len(players)}")
-    draw_opening(request, 0)
+    for pair in range(request.pairs):
+        draw_opening(request, engine.derive(request.seed, "pair", pair))
 
 
 def require_keys(request: DuelRequest) -> None:
@@ -242,6 +243,7 @@ def run(request: DuelRequest, record: Record, mode: str) -> int:
     """Play, show, and say how it ended: the exit status."""
     from orchestrator.cli.display import make
     from orchestrator.events import Events
+    from orchestrator.record.database import RecordError
     from orchestrator.record.reading import run_result
     from orchestrator.summary import summary
 
@@ -253,7 +255,10 @@ def run(request: DuelRequest, record: Record, mode: str) -> int:
         ending = asyncio.run(play(request, record, events))
         if isinstance(ending.bug, BrokenPipeError):
             raise ending.bug
-        events.emit("summary", **summary(run_result(record.directory)))
+        try:
+            events.emit("summary", **summary(run_result(record.directory)))
+        except RecordError as error:  # it could not be written, and now it cannot be read either
+            events.emit("notice", text=str(error))
     return say_how_it_ended(ending, again(record.directory))
 
 
@@ -302,8 +307,12 @@ async def play(request: DuelRequest, record: Record, events: Events) -> Ending:
 def drain_on_interrupt(duel: Duel, events: Events) -> None:
     """Ctrl-C once: calls in flight come back and are recorded. Twice: stop at once."""
 
+    pressed = 0
+
     def interrupted() -> None:
-        if duel.journal.stop.is_up:
+        nonlocal pressed
+        pressed += 1
+        if pressed > 1:
             duel.abandon()
             return
         duel.stop()

@@ -91,6 +91,8 @@ async def _line() -> str:
         if byte in (b"", b"\n") and not whole.done():
             whole.set_result(None)
 
+    if sys.stdin is None:  # closed before we began
+        return ""
     try:
         descriptor = sys.stdin.fileno()
         loop.add_reader(descriptor, more)

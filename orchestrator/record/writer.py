@@ -39,7 +39,8 @@ class Writer:
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._seen: set[bytes] = set()
         self._statements = {name: _upsert(name) for name in SQLModel.metadata.tables}
-        self._error: Exception | None = None
+        self._error: object = None
+        self._told = False  # somebody knows of the error
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="record-writer", daemon=True)
         self._thread.start()
@@ -50,7 +51,7 @@ class Writer:
         The rows are the queue's from now on.
         """
         if self._error is not None:
-            raise RecordError(f"{self._path} cannot be written: {self._error}") from self._error
+            raise self._trouble()
         if self._closed:
             raise RecordError(f"{self._path} is closed")
         self._queue.put(rows)
@@ -74,13 +75,17 @@ class Writer:
             done.result()
 
     def close(self) -> None:
-        """Commit what is queued and end the thread. Raises what went wrong, if anything did."""
+        """Commit what is queued and end the thread. Raises what went wrong, unless that was raised before."""
         if not self._closed:
             self._closed = True
             self._queue.put(None)
             self._thread.join()
-        if self._error is not None:
-            raise RecordError(f"{self._path} cannot be written: {self._error}") from self._error
+        if self._error is not None and not self._told:
+            raise self._trouble()
+
+    def _trouble(self) -> RecordError:
+        self._told = True
+        return RecordError(f"{self._path} cannot be written: {self._error}")
 
     def _run(self) -> None:
         going = True
@@ -91,12 +96,12 @@ class Writer:
                     with self._engine.begin() as connection:
                         self._write(connection, batch)
             except Exception as error:
-                self._error = error
+                self._error = getattr(error, "orig", None) or error  # SQLAlchemy's own words quote every row
             for done in waiting:
                 if self._error is None:
                     done.set_result(None)
                 else:
-                    done.set_exception(RecordError(f"{self._path} cannot be written: {self._error}"))
+                    done.set_exception(self._trouble())
 
     def _collect(self) -> tuple[list[Row], list[Future[None]], bool]:
         """The next batch; a flush or the end closes it early."""

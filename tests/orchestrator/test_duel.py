@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.duel import DuelRequest, canonical, draw_opening, open_record, resumed_request
+from orchestrator.duel import Duel, DuelRequest, canonical, draw_opening, open_record, resumed_request
 from orchestrator.fixture import Result
 from orchestrator.players import Decision, HumanPlayer, Seated
 from orchestrator.record.database import RecordError
@@ -272,6 +272,60 @@ def test_a_match_keeps_its_beginning_and_its_plies(tmp_path) -> None:
     play(tmp_path, asked)
     (after,) = [match for match in run_result(tmp_path).matches if match.swap == 0]
     assert after.started == before.started < after.finished and after.plies > 6
+
+
+def test_a_model_gone_from_the_price_list_still_goes_on(tmp_path) -> None:
+    asked = request("sim:greedy?price=1,2", "bot:random", pairs=1)
+    play(tmp_path, asked, stop_after=2, concurrency=1)
+
+    class Forgetful(Table):
+        def _price(self, *args, **more):
+            return None
+
+    ending, result = play(tmp_path, asked, Forgetful(retry=QUICK))
+    assert not ending.reason and result.standings[0].unpriced_calls == 0
+
+
+def test_a_run_asks_in_one_way_from_first_to_last(tmp_path, monkeypatch) -> None:
+    asked = request("sim:greedy", "bot:random", pairs=1)
+    play(tmp_path, asked, stop_after=2, concurrency=1)
+    monkeypatch.setattr(Duel, "_prompts", lambda self, player: "edited" if player.seated.style else "")
+    with pytest.raises(RecordError, match="prompts of sim:greedy have changed"):
+        play(tmp_path, asked)
+
+
+@pytest.mark.parametrize(
+    "change", [{"conduct": {"reasks": "2"}}, {"conduct": None}, {"concurrency": 0}, {"x": 1}]
+)
+def test_a_request_that_nobody_wrote_is_refused(change) -> None:
+    whole = request("bot:random", "bot:greedy").to_json()
+    with pytest.raises((RecordError, ValueError)):
+        DuelRequest.from_json({**whole, **change})
+
+
+def test_the_first_reason_is_the_one_that_is_told(tmp_path) -> None:
+    provider = Scripted([], lambda _: (_ for _ in ()).throw(Final("auth", "no such key", status=401)))
+    events: list = []
+
+    class Impatient(list):
+        def append(self, event):
+            if event["type"] == "match" and event["status"] == "stopped":
+                duels[0].stop()
+                duels[0].abandon()
+
+    duels: list = []
+    monkey = Duel.__init__
+
+    def remember(self, *args):
+        monkey(self, *args)
+        duels.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Duel, "__init__", remember)
+        ending, result = play(
+            tmp_path, request("0", "bot:random", pairs=1), Invited(model(provider)), events=Impatient(events)
+        )
+    assert "no such key" in ending.reason and not ending.interrupted and result.run.status == "failed"
 
 
 def test_two_processes_cannot_write_one_record(tmp_path) -> None:

@@ -82,7 +82,9 @@ def test_a_prompt_does_not_grow_with_every_ask() -> None:
 def test_a_refusal_is_put_once_more_unchanged_then_forfeits() -> None:
     provider = Scripted([REFUSED, GOOD])
     made, _ = choose(provider)
-    assert made.action == 3 and provider.seen[0] == provider.seen[1]
+    first, second = provider.seen
+    assert made.action == 3 and first == replace(second, seed=first.seed)
+    assert first.seed != second.seed, "who honours a seed would refuse again"
     made, calls = choose(Scripted([REFUSED] * 3))
     assert (made.outcome, made.fault, len(calls)) == ("forfeit", "refusal: frontier_llm", 2)
 
@@ -92,6 +94,15 @@ def test_a_cut_answer_gets_double_room_once() -> None:
     made, _ = choose(provider, max_tokens=100)
     assert made.action == 3 and made.illegal == 1
     assert [request.max_output_tokens for request in provider.seen] == [100, 200, 200]
+
+
+def test_where_there_is_no_double_room_a_shorter_answer_is_asked_for() -> None:
+    provider = Scripted([CUT, Final("bad_request", "max_tokens is too large"), GOOD])
+    made, _ = choose(provider, max_tokens=100)
+    assert made.action == 3 and [request.max_output_tokens for request in provider.seen] == [100, 200, 100]
+    assert "Be brief" in provider.seen[2].messages[-1].content
+    with pytest.raises(Halt, match="bad_request"):
+        choose(Scripted([Final("bad_request", "no")]))
 
 
 def test_trouble_with_the_service_is_nobodys_fault() -> None:
@@ -230,7 +241,8 @@ def test_specs_are_read_and_written_back(text, canonical) -> None:
         ("openai:gpt-6-luna?timeout=nan", "more than 0"),
         ("openai:gpt-6-luna?max_tokens=-50", "16 to"),
         ("openai:gpt-6-luna?style=terse&style=analyst", "twice"),
-        ("openai:gpt-6-luna?base_url=http://bob:hunter2@example.org", "must not hold a password"),
+        ("openai:gpt-6-luna?base_url=http://bob:hunter2@example.org", "must not hold"),
+        ("openai:gpt-6-luna?base_url=http://TOKEN@example.org", "must not hold"),
         ("anthropic:claude-haiku-5-5?tier=flex&price=1,2", "has no tier"),
     ],
 )

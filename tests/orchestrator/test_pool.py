@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ def test_a_bot_in_the_pool_plays_what_it_plays_here(tmp_path, monkeypatch) -> No
     asked = request("bot:mcts:60?c=1.23456789", "bot:greedy", pairs=3)
     play(tmp_path / "here", asked)
     monkeypatch.setattr(BotPlayer, "SLOW_S", -1.0)
+    monkeypatch.setattr(BotPlayer, "QUICK", ())
     play(tmp_path / "there", asked)
     assert rows(tmp_path / "here") == rows(tmp_path / "there")
 
@@ -40,14 +42,62 @@ def test_while_a_bot_thinks_the_loop_goes_on() -> None:
     assert len(asyncio.run(main())) >= 3, "the loop came round while the bot thought"
 
 
+def test_no_long_thought_is_ever_begun_here(tmp_path, monkeypatch) -> None:
+    """Not even the first, of which nobody knows yet how long it takes, in any of the matches at once."""
+    sims = 200_000 if engine.is_compiled() else 2000
+    bots: list = []
+    made = BotPlayer.__init__
+
+    def watched(self, *args):
+        made(self, *args)
+        self.bot = type("Watched", (), {"choose": lambda *_: bots.append("here")})()
+
+    monkeypatch.setattr(BotPlayer, "__init__", watched)
+    monkeypatch.setattr(BotPlayer, "SLOW_S", -1.0)
+    asked = request(f"bot:mcts:{sims}", f"bot:mcts:{sims}?c=1", game="tictactoe", opening=5, pairs=3)
+    ending, _ = play(tmp_path, asked, concurrency=6)
+    assert bots == [] and not ending.reason
+
+
+def test_a_process_that_was_killed_is_replaced() -> None:
+    async def main() -> int:
+        pool, game = Pool(), engine.new("tictactoe", 1)
+        await pool.choose(("random", ()), game, engine.Rng(1))
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+        action, _ = await pool.choose(("random", ()), game, engine.Rng(1))
+        pool.close()
+        return action
+
+    assert asyncio.run(main()) in range(9)
+
+
+def test_closing_does_not_wait_for_a_thought() -> None:
+    async def main() -> None:
+        pool, game = Pool(), engine.new("connect4", 1)
+        await pool.choose(("random", ()), game, engine.Rng(1))
+        endless = asyncio.ensure_future(pool.choose(("mcts:100000000", ()), game, engine.Rng(1)))
+        await asyncio.sleep(0.2)
+        endless.cancel()
+        pool.close()
+        for process in multiprocessing.active_children():
+            process.join(20)
+            assert not process.is_alive()
+
+    asyncio.run(main())
+
+
 def test_the_processes_end_with_their_parent_however_sudden() -> None:
     code = """
-import asyncio, os, sys, engine
+import asyncio, multiprocessing, os, sys, engine
 from orchestrator.pool import Pool
 async def main():
     pool = Pool()
     await pool.choose(("random", ()), engine.new("tictactoe", 1), engine.Rng(1))
-    print(*pool._executor._processes, flush=True)
+    thinking = asyncio.ensure_future(pool.choose(("mcts:100000000", ()), engine.new("connect4", 1), engine.Rng(1)))
+    await asyncio.sleep(0.3)
+    print(*(process.pid for process in multiprocessing.active_children()), flush=True)
     os._exit(9)
 if __name__ == "__main__":
     asyncio.run(main())

@@ -261,7 +261,15 @@ def test_a_record_that_cannot_be_written_says_so(tmp_path) -> None:
         record.flush()
     with pytest.raises(RecordError, match="cannot be written"):
         record.blob("also lost")
-    with pytest.raises(RecordError, match="cannot be written"):
+    record.close()  # it was said before
+
+
+def test_what_nobody_heard_of_is_said_at_the_end(tmp_path) -> None:
+    record = Record(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+        db.execute("DROP TABLE blob")
+    record.blob("lost")
+    with pytest.raises(RecordError, match="no such table"):
         record.close()
 
 
