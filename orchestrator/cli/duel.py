@@ -102,11 +102,7 @@ def command(**options: Any) -> None:
             if resume:
                 request = same_request(record, asked)
                 require_keys(request)
-            status = run(request, record, options["display"])
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit complains once more
-        click.echo(f"stopped: nobody reads the output any more; go on with: {again(output)}", err=True)
-        sys.exit(INCOMPLETE)
+            status = watched(request, record, options["display"])
     except (RecordError, OSError, ValueError) as error:
         from orchestrator.cli import text
 
@@ -239,6 +235,17 @@ def default_output(request: DuelRequest) -> Path:
 # ── playing it ───────────────────────────────────────────────────────────────────────────────────
 
 
+def watched(request: DuelRequest, record: Record, mode: str) -> int:
+    """`run`, where whoever reads the output may go away before the end."""
+    try:
+        return run(request, record, mode)
+    except OSError as error:
+        why = "nobody reads the output any more" if isinstance(error, BrokenPipeError) else str(error)
+        click.echo(f"stopped: {why}; go on with: {again(record.directory)}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit complains once more
+        return INCOMPLETE
+
+
 def run(request: DuelRequest, record: Record, mode: str) -> int:
     """Play, show, and say how it ended: the exit status."""
     from orchestrator.cli.display import make
@@ -253,7 +260,7 @@ def run(request: DuelRequest, record: Record, mode: str) -> int:
     with make(mode) as display:
         events = Events(display)
         ending = asyncio.run(play(request, record, events))
-        if isinstance(ending.bug, BrokenPipeError):
+        if isinstance(ending.bug, OSError):
             raise ending.bug
         try:
             events.emit("summary", **summary(run_result(record.directory)))
@@ -271,11 +278,12 @@ def again(output: Path | None) -> str:
 
 def say_how_it_ended(ending: Ending, resume: str) -> int:
     from orchestrator.cli import text
+    from orchestrator.record.database import RecordError
 
     if ending.interrupted:
         click.echo(f"interrupted; go on with: {resume}", err=True)
         return INTERRUPTED
-    if ending.bug is not None:
+    if ending.bug is not None and not isinstance(ending.bug, RecordError):
         traceback.print_exception(ending.bug)
     if ending.reason:
         click.echo(
