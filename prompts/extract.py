@@ -1,24 +1,29 @@
-"""Where the answers stand in a reply: pure text, no game.
+"""Where the answer stands in a reply: pure text, no game.
 
-Models that are not held to a schema wrap their answer in thinking tags, code fences, second thoughts and
-half-quoted drafts. This module finds every place that could be meant as an answer and says how each one
-stands in the text; `parse.py` decides what they mean. Where there is room for doubt it says so: a doubt costs
-one more question, a wrong guess costs a move that the model never chose.
+Models that are not held to a schema wrap their answer in thinking tags, code fences, lead-ins and drafts. What
+is accepted here is a short list of forms, and everything else is a doubt: a doubt costs one more question, a
+wrong guess costs a move that the model never chose. No list of suspicious words could be complete, in one
+language or in all, so there is none.
 
-Two forms count: a JSON object with the key "action" or "move", and a whole line such as `Action: 3`. Prose is
-never read as an answer. Linear in the length of the reply, whatever the reply is.
+The answer is the last thing in the reply: a JSON object with the key "action" or "move", plain or in a fence or
+in one of a few known wrappers, or a last line such as `Action: 3`. Before it there may be nothing, one lead-in
+such as `My answer:`, or prose that ends with a finished sentence. Any other object, unless it is the same one
+again, any markup that is not known and any earlier line in the form of an answer is a doubt. Prose is never
+read as an answer. Linear in the length of the reply, whatever the reply is.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from itertools import dropwhile
+from typing import Any, Literal, NamedTuple
 
 ANSWER_KEYS = ("action", "move")
-SECOND_KEYS = ("final", "final_action", "final_answer", "final_move")  # may confirm an answer, never be one
-MAX_BROKEN = 64  # failed attempts to read an object; each may cost one pass over the text
+# These may confirm an answer and never are one.
+SECOND_KEYS = ("answer", "choice", "final", "final_action", "final_answer", "final_move")
+
+Doubt = Literal["", "blank", "none", "broken", "several", "unsettled"]
 
 # Byte order and direction marks that copying leaves behind; they never carry meaning in an answer.
 _EDGES = " \t\r\n\0\ufeff\u200b\u200e\u200f"
@@ -31,70 +36,50 @@ _THINK = re.compile(
     re.I,
 )
 _CLOSING = re.compile(r"\W{1,2}/|<\|end", re.I)
-_FENCED_THOUGHT = re.compile(rf"^```[ \t]*{_THOUGHT}[ \t]*$.*?(?:```|\Z)", re.I | re.M | re.S)
-_WRAPPER = re.compile(r"</?(?:answer|final|final_answer|output|response|json)>|<\|[a-z_]{1,24}\|>", re.I)
-_OPENING = re.compile(r'\{\s*"|\[\s*\{|[{}]')
-_NOT_MINE = re.compile(  # words in a line such as "Then the opponent plays:" before an object
-    r"n['’]t\b|\b(?:not|no|opponent\w*|their|they|then|if|would|could|might|example|like|consider\w*|draft\w*"
-    r"|first|initial\w*|earlier|previous\w*|before|bad|wrong|worse|weak\w*|reject\w*|instead|alternative\w*"
-    r"|candidate\w*|option\w*|idea|avoid\w*|los\w+|tempt\w*|rather|illegal|invalid)\b",
-    re.I,
-)
-_TAG = re.compile(
-    r"^[ \t*_`#]*(?:(?:my|the)[ \t]+)?(?:(?:final|chosen)[ \t]+)?(action|move|answer|choice|final)"
-    r"[ \t*_`]*(?:is[ \t]*)?[:=](.*)$",
+_WRAPPER = r"(?:answer|final|final_answer|output|response|json)>|<\|[a-z_]{1,24}\|>"
+_OPENED = re.compile(rf"(?:<{_WRAPPER}|(?<=```)json|<\|constrain\|>json)\Z", re.I)
+_CLOSED = re.compile(rf"(?:[{_DRESSING}.]|</{_WRAPPER})*", re.I)
+_NAME = re.compile(
+    r"^[ \t*_`#]*((?:(?:here is|this is)[ \t]+)?(?:(?:my|the)[ \t]+)?(?:(?:final|chosen)[ \t]+)?"
+    r"(?:action|move|answer|choice|json|reply|response))[ \t*_`]*(?:is[ \t]*)?[:=](.*)$",
     re.I | re.M,
 )
-_BROKEN = re.compile(
-    r"[\"'“”{,]\s*\\?[\"'“”]?(?:action|move)\s*\\?[\"'“”]\s*:|\{\s*(?:action|move)\s*:", re.I
-)
+_TAGS = ("action", "move", "final answer", "final action", "final move")
+_FOREIGN = re.compile(r"[<\[{}]|~~|&\w+;|[\"'“”](?:action|move)\s*[\"'“”]\s*:", re.I)
 
 
 class Conflict:
     """The value of a key that one object holds twice with different values."""
 
 
-class Found(NamedTuple):
-    """One place that could be meant as the answer. `values` are (key, value), keys in lower case."""
-
-    start: int
-    end: int
-    values: tuple[tuple[str, Any], ...]
-    fields: dict[str, Any]  # the whole object; empty for a tagged line
-    committed: bool  # stands on its own, outside any sentence, list or larger broken object
-
-
 class Extract(NamedTuple):
-    """All places in reading order, and what surrounds them."""
+    """The answer as (key, value) in `values`, keys in lower case, or why there is none in `doubt`."""
 
-    found: tuple[Found, ...]
-    whole: bool  # the reply is one JSON object and nothing else
-    broken: bool  # something else looks like an answer object but is not valid JSON
-    blank: bool  # nothing is left once thinking is taken away
-    tail: str  # what follows the last place
+    values: tuple[tuple[str, Any], ...]
+    fields: dict[str, Any]  # the last answer object, also of a doubtful reply; empty for a tagged line
+    doubt: Doubt = ""
+    whole: bool = False  # the reply is one JSON object and nothing else
 
 
 def extract(text: str) -> Extract:
-    """The places of `text` that could be answers. Never raises."""
+    """The one committed answer of `text`. Never raises."""
     whole = _whole(text.strip(_EDGES))
-    if whole is not None:
-        return Extract((whole,), True, False, False, "")
-    visible = _WRAPPER.sub("\n", without_thinking(text))
-    objects, rest, broken = _objects(visible)
-    found = sorted([*objects, *_tags(rest)])
-    tail = rest[found[-1].end :] if found else rest
-    return Extract(
-        tuple(found),
-        False,
-        broken or _BROKEN.search(rest) is not None,
-        not visible.strip(_DRESSING),
-        tail.strip(_DRESSING),
-    )
+    if values := _answers(whole):
+        return Extract(values, whole, whole=True)
+    visible = without_thinking(text)
+    if not visible.strip(_DRESSING):
+        return Extract((), {}, "blank")
+    objects, complete = _objects(visible)
+    answer = next((found.value for found in reversed(objects) if _answers(found.value)), None)
+    if answer is None:
+        return _tagged(visible.strip(_EDGES)) if complete else Extract((), {}, "broken")
+    return Extract(_answers(answer), answer, _doubt(visible, objects) if complete else "broken")
 
 
 def without_thinking(text: str) -> str:
     """The text outside thinking blocks. An unclosed block runs to the end; where the first tag is a closing
-    one, the chat template has swallowed the opening one and everything before it was thinking."""
+    one, the chat template has swallowed the opening one and everything before it was thinking. A block behind
+    other text leaves a mark, because what it thinks again is not known."""
     if "<|channel|>" in text:
         return text.rpartition("<|channel|>final")[2] if "<|channel|>final" in text else ""
     kept: list[str] = []
@@ -105,9 +90,8 @@ def without_thinking(text: str) -> str:
             kept.append(text[position : tag.start()])
         depth = max(depth - 1, 0) if closing else depth + 1
         position = tag.end()
-    if depth == 0:
-        kept.append(text[position:])
-    return _FENCED_THOUGHT.sub("\n", "\n".join(kept))
+    kept.append(text[position:] if depth == 0 else "")
+    return "<think>".join(dropwhile(lambda part: not part.strip(_EDGES), kept))
 
 
 def decode(text: str, start: int = 0) -> tuple[Any, int]:
@@ -119,86 +103,82 @@ def decode(text: str, start: int = 0) -> tuple[Any, int]:
     return value, end
 
 
-def _whole(text: str) -> Found | None:
-    if not text.startswith("{"):
-        return None
+class _Found(NamedTuple):
+    start: int
+    end: int
+    value: dict[str, Any]
+
+
+def _whole(text: str) -> dict[str, Any]:
+    """The object that this text is, or an empty one."""
     try:
         value, end = decode(text)
     except ValueError:
-        return None
-    values = _answers(value)
-    return Found(0, end, values, value, True) if end == len(text) and values else None
+        return {}
+    return value if isinstance(value, dict) and end == len(text) else {}
 
 
-def _objects(text: str) -> tuple[list[Found], str, bool]:
-    """Top-level answer objects, the text with decoded values blanked out, and whether we had to give up."""
-    spans: list[tuple[int, int, Any, int]] = []
-    depth = broken = position = 0
-    while (opening := _OPENING.search(text, position)) is not None:
-        position = opening.start() + 1
-        if len(opening[0]) > 1:
-            try:
-                value, position = decode(text, opening.start())
-                spans.append((opening.start(), position, value, depth))
-                continue
-            except ValueError:
-                broken += 1
-                if broken > MAX_BROKEN:
-                    return [], text, True
-        # Not JSON: whatever stands inside these braces belongs to something that we could not read.
-        if opening[0][0] == "{":
-            depth += 1
-        elif opening[0] == "}":
-            depth = max(depth - 1, 0)
-    return list(_stand(text, spans)), _blanked(text, spans), False
-
-
-def _stand(text: str, spans: list[tuple[int, int, Any, int]]) -> Iterator[Found]:
-    """The spans that hold an answer, each with how it stands in the text."""
-    for at, (start, end, value, depth) in enumerate(spans):
-        if values := _answers(value):
-            before = text[spans[at - 1][1] if at else 0 : start]
-            after = text[end : spans[at + 1][0] if at + 1 < len(spans) else None].partition("\n")[0]
-            alone = _introduced(before) and not after.strip(_DRESSING + ".")
-            yield Found(start, end, values, value if isinstance(value, dict) else {}, alone and depth == 0)
-
-
-def _introduced(before: str) -> bool:
-    """Whether an object after this text is the speaker's own: on a new line, or behind their own colon."""
-    head = before.rstrip(_DRESSING)
-    if head[-4:].lower() == "json":
-        head = head[:-4].rstrip(_DRESSING)
-    if head.endswith(":"):
-        return not _NOT_MINE.search(head.rpartition("\n")[2])
-    return not head or "\n" in before[len(head) :]
-
-
-def _blanked(text: str, spans: list[tuple[int, int, Any, int]]) -> str:
-    parts: list[str] = []
+def _objects(text: str) -> tuple[list[_Found], bool]:
+    """The objects of `text`, up to the first opening brace that begins none, and whether there is no such."""
+    found: list[_Found] = []
     position = 0
-    for start, end, _, _ in spans:
-        parts += (text[position:start], " " * (end - start))
-        position = end
-    return "".join([*parts, text[position:]])
+    while (start := text.find("{", position)) >= 0:
+        try:
+            value, position = decode(text, start)
+        except ValueError:
+            return found, False
+        found.append(_Found(start, position, value))
+    return found, True
 
 
-def _answers(value: Any) -> tuple[tuple[str, Any], ...]:
-    """The answer keys of an object; a list of answers is a conflict whatever it holds."""
-    if isinstance(value, list):
-        holds = any(isinstance(item, dict) and _answers(item) for item in value)
-        return (("list", Conflict()),) if holds else ()
+def _answers(value: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
     if not any(key in value for key in ANSWER_KEYS):
         return ()
     return tuple((key, value[key]) for key in ANSWER_KEYS + SECOND_KEYS if key in value)
 
 
-def _tags(rest: str) -> Iterator[Found]:
-    """Whole lines such as `**Action:** 3`; a tag with nothing after it is a heading."""
-    for line in _TAG.finditer(rest):
-        value = line[2].strip(_DRESSING + "\"'")
-        if value and value.lower() != "json":
-            key = "move" if line[1].lower() == "move" else "action"
-            yield Found(line.start(), line.end(), ((key, value),), {}, True)
+def _doubt(text: str, objects: list[_Found]) -> Doubt:
+    """What keeps these objects from being one answer, given once or several times in a row."""
+    start, end, _ = objects[0]
+    source = text[start:end]
+    if any(text[other.start : other.end] != source for other in objects):
+        return "several"
+    settled = _introduced(text[:start]) and _CLOSED.fullmatch(text[end:].replace(source, ""))
+    return "" if settled else "unsettled"
+
+
+def _tagged(text: str) -> Extract:
+    """A last line such as `**Action:** 3`, where no object is an answer."""
+    before, _, last = text.rpartition("\n")
+    name = _NAME.match(last)
+    value = name[2].strip(_DRESSING) if name else ""
+    if name is None or not value or name[1].lower() not in _TAGS:
+        return Extract((), {}, "none")
+    key = "move" if name[1].lower().endswith("move") else "action"
+    clear = _clear(before) and "```" not in text
+    return Extract(((key, value),), {}, "" if clear else "unsettled")
+
+
+def _introduced(head: str) -> bool:
+    """Whether an object after this text stands on a line of its own or behind its own lead-in."""
+    said = head.rstrip(_DRESSING)
+    for _ in range(3):  # a wrapper, a fence, a wrapper
+        said = said[:-40] + _OPENED.sub("", said[-40:])
+        said = said.rstrip(_DRESSING)
+    before, _, last = said.rpartition("\n")
+    if (name := _NAME.match(last)) and not name[2].strip(_DRESSING):
+        return _clear(before)
+    return _clear(said) and (not said or "\n" in head[len(said) :])
+
+
+def _clear(said: str) -> bool:
+    """Whether the line after this text is the speaker's own: there is nothing, or a sentence has ended."""
+    if _FOREIGN.search(said) or _NAME.search(said) or said.count("```") % 2:
+        return False
+    last = said.rstrip(_DRESSING).rpartition("\n")[2]
+    if last.endswith((".", "!")):
+        return not last.endswith("..") and len(last.split(None, 3)) > 3  # shorter ones are headings
+    return not last or last.endswith(("。", "！"))
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

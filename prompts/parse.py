@@ -1,10 +1,10 @@
 """How an answer is read: exactly, or not at all.
 
 Order: the provider's own word (refusal, cut off), then the whole reply as one JSON object, then what
-`extract.py` finds in it. Every place that could be the answer must name the same legal move; a second answer,
-a retraction behind it or a broken object beside it makes the reply ambiguous, and the player asks again. A
-legal move is never picked out of prose and an illegal one is never replaced, because a substituted move looks
-like play in the record and is nobody's.
+`extract.py` finds in it: one committed answer or a doubt. Every field that could be meant as the answer must
+name the same legal move, otherwise the reply is ambiguous, and the player asks again. A legal move is never
+picked out of prose and an illegal one is never replaced, because a substituted move looks like play in the
+record and is nobody's.
 
 What one value may mean. Open track: the listed number, as a JSON integer or the same digits in a string; or,
 since it cannot mean anything else, the exact notation of a legal move. Rules track: the notation, in any
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .extract import ANSWER_KEYS, SECOND_KEYS, Conflict, Extract, extract
+from .extract import ANSWER_KEYS, SECOND_KEYS, Conflict, extract
 from .question import Answer, Choice, Track, Unreadable, UnreadableKind, check_asked, numbered
 
 if TYPE_CHECKING:
@@ -29,15 +29,16 @@ if TYPE_CHECKING:
 QUOTED = 80  # characters of the model's own words in a message
 
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
-_WORD = re.compile(r"[^\W_]+")
-_SECOND_THOUGHTS = re.compile(
-    r"\b(?:wait|actually|instead|rather|but|however|correction|scratch that|reconsider\w*|on second thoughts?"
-    r"|oops|sorry|no|not|mistake|wrong|hmm+|ignore|withdraw|change my)\b"
-    r"|\bI(?:['’]ll| will| would)? (?:play|choose|pick|go|move|select|take)\b"
-    r"|\bmy (?:final |actual |real )?(?:answer|action|move|choice)\b",
-    re.I,
-)
+TEXTS = frozenset({"rationale", "candidates", "threats"})  # of the shipped styles; may be about any move
+NO_ANSWER = TEXTS.union(ANSWER_KEYS, SECOND_KEYS, ("forecast", "probabilities"))
 
+_TROUBLE: dict[str, tuple[UnreadableKind, str]] = {
+    "blank": ("empty", "there was nothing after the thinking"),
+    "none": ("unparsable", 'there is no JSON object with the field "{key}" in it'),
+    "broken": ("unparsable", "its JSON is not valid"),
+    "several": ("ambiguous", "it gives more than one answer"),
+    "unsettled": ("ambiguous", "the text around the answer leaves open whether it is meant"),
+}
 _EXPECTED: dict[Track, str] = {
     "open": (
         "Answer with one JSON object and nothing else, in the form asked for; "
@@ -64,19 +65,22 @@ def parse(reply: Answer, view: View, track: Track) -> Choice | Unreadable:
         if cut:
             return _unreadable("truncated", "it was cut off before any text; answer more briefly", track)
         return _unreadable("empty", "it was empty", track)
-    places = extract(text)
-    rationale = _rationale(places)
-    if (trouble := _trouble(places, cut, track)) is not None:
-        kind, why = trouble
-        return _unreadable(kind, why, track, rationale)
+    found = extract(text)
+    rationale = _rationale(found.fields)
+    if cut and not found.whole:
+        return _unreadable(
+            "truncated", "it was cut off before it was complete; answer more briefly", track, rationale
+        )
+    if found.doubt:
+        kind, why = _TROUBLE[found.doubt]
+        return _unreadable(kind, why.format(key="action" if track == "open" else "move"), track, rationale)
     moves = _Moves(view, track)
-    reading = _agreed([moves.read(key, value) for place in places.found for key, value in place.values])
+    reading = _agreed([moves.read(key, value) for key, value in found.values])
     if reading.action is None:
         return _unreadable(reading.kind, reading.why, track, rationale)
-    if places.tail and _unsettled(places.tail, reading.action, moves):
-        why = f"the text after the answer, {shown(places.tail)}, leaves open which move is meant"
-        return _unreadable("ambiguous", why, track, rationale)
-    return Choice(reading.action, rationale, _forecast(places))
+    if (name := _contradiction(found.fields, reading.action, moves)) is not None:
+        return _unreadable("ambiguous", f"its field {shown(name)} may name another move", track, rationale)
+    return Choice(reading.action, rationale, _forecast(found.fields))
 
 
 def shown(text: str) -> str:
@@ -115,11 +119,6 @@ class _Moves:
             None, "unparsable", f"the value of {shown(key)} is {shown(_json(value))}, which is no move"
         )
 
-    def others(self, action: int) -> set[str]:
-        """Every way to name a legal move other than `action`, in lower case."""
-        numbers = {str(number) for number, other in self.by_number.items() if other != action}
-        return numbers | {text.lower() for text, other in self.by_text.items() if other != action}
-
     def _number(self, number: int) -> _Reading:
         action = self.by_number.get(number)
         if action is None:
@@ -156,25 +155,6 @@ class _Moves:
         return _Reading(None, "illegal", f"{shown(text)} is not a legal move in this position")
 
 
-def _trouble(places: Extract, cut: bool, track: Track) -> tuple[UnreadableKind, str] | None:
-    """What is wrong with the reply before any value is looked at."""
-    key = "action" if track == "open" else "move"
-    last = places.found[-1] if places.found else None
-    if cut and not places.whole and (last is None or not last.fields or places.tail or places.broken):
-        return "truncated", "it was cut off before it was complete; answer more briefly"
-    if last is None:
-        if places.broken:
-            return "unparsable", "its JSON is not valid"
-        if places.blank:
-            return "empty", "there was nothing after the thinking"
-        return "unparsable", f'there is no JSON object with the field "{key}" in it'
-    if places.broken:
-        return "ambiguous", "beside the answer there is something like another answer that is not valid JSON"
-    if not any(place.committed for place in places.found):
-        return "ambiguous", "the JSON object stands in the middle of other text"
-    return None
-
-
 def _agreed(readings: Iterable[_Reading]) -> _Reading:
     """The one thing that all readings say."""
     distinct = list(dict.fromkeys(readings))
@@ -183,22 +163,25 @@ def _agreed(readings: Iterable[_Reading]) -> _Reading:
     return _Reading(None, "ambiguous", "it gives more than one answer")
 
 
-def _unsettled(tail: str, action: int, moves: _Moves) -> bool:
-    """Whether what follows the answer may take it back: it says so, or names another legal move."""
-    if _SECOND_THOUGHTS.search(tail):
-        return True
-    return not moves.others(action).isdisjoint(_WORD.findall(tail.lower()))
+def _contradiction(fields: dict[str, Any], action: int, moves: _Moves) -> str | None:
+    """The first field, not known to be something else, that names another legal move or hides who knows what."""
+    for name, value in fields.items():
+        if name in NO_ANSWER:
+            continue
+        reading = moves.read("action", value)
+        if (
+            isinstance(value, dict | list)
+            or reading.kind == "ambiguous"
+            or reading.action not in (None, action)
+        ):
+            return name
+    return None
 
 
-def _fields(places: Extract) -> dict[str, Any]:
-    """The last answer object."""
-    return next((place.fields for place in reversed(places.found) if place.fields), {})
-
-
-def _rationale(places: Extract) -> str:
-    """The texts that came with the last answer object; named where there are several."""
+def _rationale(fields: dict[str, Any]) -> str:
+    """The texts that came with the answer; named where there are several."""
     skip = {*ANSWER_KEYS, *SECOND_KEYS, "forecast"}
-    texts = {name: _plain(value) for name, value in _fields(places).items() if name not in skip}
+    texts = {name: _plain(value) for name, value in fields.items() if name not in skip}
     text = "\n".join(f"{name}: {text}" if len(texts) > 1 else text for name, text in texts.items() if text)
     return text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair fits in no file
 
@@ -214,9 +197,9 @@ def _json(value: Any) -> str:
         return "a deeply nested value"
 
 
-def _forecast(places: Extract) -> float | None:
+def _forecast(fields: dict[str, Any]) -> float | None:
     """The win probability that the answer gives, where it gives a valid one."""
-    value = _fields(places).get("forecast")
+    value = fields.get("forecast")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value <= 1 else None

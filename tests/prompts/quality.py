@@ -113,7 +113,7 @@ def position_faults(view: View, question: Question, style: str, track: Track) ->
         found.append(f"advice: {advice[0]}")
     if REFUSED.search(question.system + json.dumps(question.schema)):
         found.append("asks for what providers refuse")
-    for echo in (question.system, question.user, question.system + question.user):
+    for echo in (question.system, question.user, question.system + question.user, *system, *lines):
         if not isinstance(parse(Reply(echo), view, track), Unreadable):
             found.append("the prompt itself reads as an answer")
     return found

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prompts import Choice, Track, Unreadable, numbered, parse
+from prompts import Choice, Track, Unreadable, numbered, parse, render, styles
+from prompts.extract import without_thinking
+from prompts.parse import TEXTS
 from tests.prompts.positions import Reply, bidding, cards, chess_like, view_of
 
 CORPUS = [json.loads(line) for line in (Path(__file__).parent / "replies.jsonl").read_text().splitlines()]
@@ -20,7 +22,7 @@ KINDS = {"empty", "truncated", "refusal", "unparsable", "ambiguous", "illegal"}
 
 
 def test_corpus_is_large_and_touches_everything() -> None:
-    assert len(CORPUS) >= 150
+    assert len(CORPUS) >= 350
     assert len({(row["at"], row["track"], row["text"], row.get("finish")) for row in CORPUS}) == len(CORPUS)
     assert {row["expect"].get("kind") for row in CORPUS} - {None} == KINDS
 
@@ -50,6 +52,65 @@ def test_a_second_answer_is_never_preferred(row: dict[str, Any]) -> None:
     before = parse(Reply(f"{second}\n{row['text']}", finish), view, row["track"])
     thinking = re.search("think|channel", row["text"], re.IGNORECASE)  # where it may have ended up
     assert isinstance(before, Unreadable) or (thinking and before.action != other.id)
+
+
+AROUND = [
+    *(
+        "{}\nThat is all.",
+        "{}\n5",
+        "{}\n五",
+        "{}\n...no",
+        "{} // a3",
+        "{}\n{{}}",
+        "{}\n<x>",
+        "{}\n[x]",
+        "{}\n🙂",
+        "{}\n-",
+    ),
+    *(
+        "The rejected one\n{}",
+        "Falsch:\n{}",
+        "Is it this one?\n{}",
+        "Then...\n{}",
+        "Wrong.\n{}",
+        "<x>\n{}",
+        "- {}",
+        "> {}",
+    ),
+    *(
+        "<x>{}</x>",
+        "[x]{}[/x]",
+        "~~{}~~",
+        "<!-- {} -->",
+        "&lt;x&gt;{}&lt;/x&gt;",
+        "({})",
+        "```python\n{}\n```",
+        '"{}"',
+    ),
+]
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_nothing_unknown_may_stand_around_an_answer(around: str) -> None:
+    for row in CORPUS:
+        if "move" in row["expect"] and row["text"].startswith(("{", "```json", "**{")):
+            said = around.format(row["text"])
+            read = parse(Reply(said), view_of(row["at"]), row["track"])
+            assert isinstance(read, Unreadable), (row["why"], said, read)
+
+
+@given(st.text(max_size=8) | st.text("`*_. \n\t5c:-", max_size=8))
+@settings(max_examples=400, deadline=None)
+def test_only_dressing_may_follow(tail: str) -> None:
+    bare = not tail.strip(" \t\r\n\0\ufeff\u200b\u200e\u200f`*_.")
+    for answer, track in (('{"action": 8}', "open"), ('{"move": "c3"}', "rules")):
+        read = parse(Reply(answer + tail), view_of("ttt"), track)  # type: ignore[arg-type]
+        assert isinstance(read, Choice) is bare
+
+
+def test_texts_of_the_shipped_styles_are_known() -> None:
+    asked = {name for style in styles() for name in render(view_of("ttt"), style).schema["properties"]}
+    assert asked == TEXTS | {"action"}, "a style's own texts may name any move: say so in TEXTS"
 
 
 @pytest.mark.parametrize("row", CORPUS, ids=lambda row: row["why"])
@@ -142,6 +203,11 @@ HOSTILE = {
     "digits": '{"action": ' + "9" * SIZE + "}",
     "keys": "{" + ",".join(f'"action": {n}' for n in range(SIZE)) + "}",
     "fences": "```think " * SIZE,
+    "fences behind": '{"action": 3}' + "`.\n" * SIZE,
+    "wrappers before": "<answer>" * SIZE + '{"action": 3}',
+    "spaces in a lead-in": "my answer" + " " * SIZE + "x\n" + '{"action": 3}',
+    "spaces in a sentence": "a b c" + " " * SIZE + "d\n" + '{"action": 3}',
+    "stars in a tag": "Action" + "* " * SIZE + "x\nAction: 3",
     "tail": '{"action": 3}\n' + "I my " * SIZE,
     "surrogates": "\ud800" * SIZE,
     "zeros": "\0" * SIZE,
@@ -160,7 +226,28 @@ PIECES = st.sampled_from(
     [
         *('{"action": 3}', '{"move": "c3"}', '{"action": ', '"rationale": "x"', "Action: 3", "Move: c3"),
         *("3", "8", "c3", "a3", "true", "null", "1e9", "I play", "not ", "Final answer: "),
-        *('"', "}", "{", "[", "]", ",", ":", "\\", "\n", " ", "```", "```json\n", "**", "- ", "-"),
+        *(
+            '"',
+            "}",
+            "{",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\\",
+            "\n",
+            " ",
+            "```",
+            "```json\n",
+            "**",
+            "- ",
+            "-",
+            "<x>",
+            "~~",
+            "</answer>",
+            ".",
+        ),
+        *("I take the corner now.\n", "My answer:\n", "Nein: ", "No\n", '"answer": 5', '{"action": 8}'),
         *("<think>", "</think>", "\ud800", "\u202e", "\0", "é", "\u2028"),
     ]
 )
@@ -177,6 +264,9 @@ def test_any_reply_is_a_move_that_it_names_or_a_reason(text: str, finish: str, t
             numbers = {action.id: str(number) for number, action in numbered(view)}
             names = {legal[read.action].lower()} | ({numbers[read.action]} if track == "open" else set())
             assert any(name in text.lower() for name in names)
+            behind, last = text.rpartition("}")[2], text.rstrip(" \t\r\n\0`").rpartition("\n")[2]
+            assert not re.search(r"[^\W_]", behind.replace("</answer>", "")) or "{" not in last
+            assert "~~" not in last and (finish != "length" or text.strip().endswith(("}", "\0")))
         else:
             assert read.kind in KINDS and read.message
 
@@ -193,6 +283,7 @@ def test_a_proper_answer_is_always_read(data: st.DataObject) -> None:
     indent = data.draw(st.sampled_from([None, 2]))
     text = json.dumps(answer, ensure_ascii=data.draw(st.booleans()), indent=indent)
     before = data.draw(st.sampled_from(["", "Thinking about a3 and 3."]))
-    for said in (text, f"{before}\n```json\n{text}\n```"):
+    fenced = f"{before}\n```json\n{text}\n```"
+    for said in (text, fenced if without_thinking(fenced) == fenced else text):
         read = parse(Reply(said), view, track)
         assert isinstance(read, Choice) and read.action == action.id
