@@ -19,8 +19,15 @@ class Bot:
     """Chooses for the seat to move. The same position and the same `rng` give the same action."""
 
     def spec(self) -> str:
-        """Its canonical name with all that matters to its play, e.g. `mcts:200?c=1.4`."""
+        """Its canonical name with all that matters to its play, e.g. `mcts:200?c=1.4`.
+
+        Exact, defaults included: bots of the same recipe have the same spec, whichever way it was given, and
+        `new_bot` makes the bot again from it.
+        """
         raise NotImplementedError
+
+    def check_game(self, game: Game) -> None:
+        """ValueError, saying what to try, for a game that it cannot play. By default it plays any."""
 
     def choose(self, game: Game, rng: Rng) -> i64:
         """A legal action of `game`, which must not be over and comes back in the same position."""
@@ -54,7 +61,7 @@ class Options:
             value = float("nan")
         if not low <= value <= high:
             raise ValueError(f"{self.bot}: {name} is a number from {low:g} to {high:g}, got {text!r}")
-        return value
+        return value + 0.0  # -0.0 becomes 0.0, of which it is another spelling
 
     def done(self) -> None:
         """ValueError when an option is left that this bot does not know."""

@@ -6,11 +6,10 @@ must play identical games both ways: arithmetic stays inside 63 bits.
 
 A native game defines the position (`start` to `set_position`) with integers; a game in plain Python needs
 only `name`, `num_actions`, `start`, `current_player`, `step`, `payoff` and `legal_into`: the rest has
-defaults that work on its attributes. Left out: what a seat may know of a hidden game cannot be guessed, so
-such a game must define `board_text`, `facts` and `determinize` itself.
+defaults that work on its attributes (engine/attributes.py). Left out: what a seat may know of a hidden game
+cannot be guessed, so such a game must define `board_text`, `facts` and `determinize` itself.
 """
 
-import ast
 import copy
 import zlib
 from collections.abc import Callable, Mapping
@@ -19,18 +18,13 @@ from typing import Any, Final, NamedTuple, final
 from librt.vecs import append, extend, vec
 from mypy_extensions import i32, i64, mypyc_attr, u8
 
+from engine.attributes import attributes, decode, encode, fits, forget_all_but, reseed, restore, shown
 from engine.bits import F32_ONE
 from engine.rng import Rng
 
 MAGIC: Final = b"DGS1"
 NO_MOVES: Final = vec[i64]()
 MOST_ACTIONS: Final = 1 << 16
-OWN_ATTRIBUTES: Final = (
-    "_past",
-    "_plies",
-    "_said",
-    "_ids",
-)  # the base's; as plain Python they lie in __dict__ too
 
 
 class Action(NamedTuple):
@@ -83,11 +77,13 @@ class IllegalAction(ValueError):
 class Game:
     """One game in one state, and the moves `apply` led it through."""
 
-    # Class-level values, so that a subclass whose __init__ forgets super() still works.
+    # Class-level values, so that a subclass whose __init__ forgets super() still works. Their names stand in
+    # BASE_ATTRIBUTES too.
     _past: vec[i64] = NO_MOVES  # seat * 65536 + action, per `apply`; a buffer, reused from match to match
     _plies: i64 = 0  # how much of it is in use
     _said: tuple[str, ...] = ()  # the moves' notation, where it depends on the position
     _ids: vec[i64] = NO_MOVES  # scratch for legal_into, made when first needed
+    _by_attributes: i64 = -1  # 1 where the attributes are the position, 0 where not, -1 until asked
 
     # Facts: the same in every position of one variant.
 
@@ -126,7 +122,10 @@ class Game:
     # The position: what a game defines. Unchecked, allocation free.
 
     def start(self, rng: Rng) -> None:
-        """Set up the first position; a game with chance seeds its own generator from `rng`."""
+        """Set up the first position; a game with chance seeds its own generator from `rng`.
+
+        In plain Python, what earlier matches added to the attributes that the constructor sets is gone.
+        """
         raise NotImplementedError
 
     def current_player(self) -> i64:
@@ -147,25 +146,29 @@ class Game:
 
     def copy_from(self, other: "Game") -> None:
         """Take the position (not the history) of a game of the same kind and variant."""
-        restore_attributes(self, copy.deepcopy(public_attributes(other)))
+        restore(self, copy.deepcopy(attributes(other)))
 
     def position_bytes(self) -> bytes:
         """The position alone; equal positions give equal bytes, whatever led there."""
-        return repr(saved_attributes(self)).encode()
+        return encode(self)
 
     def set_position(self, data: bytes) -> None:
         """The inverse of `position_bytes`; ValueError when no such position exists."""
-        saved = loaded_attributes(data)
+        saved = decode(data)
         started: Game = type(self)(**self.variant())
         started.start(Rng())
-        if saved.keys() != public_attributes(started).keys():
+        if not fits(saved, started):
             raise ValueError(f"no position of {self.name()}: {data[:60]!r}")
-        restore_attributes(self, saved)
+        restore(self, saved)
 
     def determinize(self, seat: i64, rng: Rng) -> None:
-        """Draw anew all that `seat` cannot know, the game's own generator included."""
+        """Draw anew all that `seat` cannot know, the game's own generator included.
+
+        By default the generators among the attributes of an open game: nobody knows the dice to come.
+        """
         if self.hidden_information():
             raise NotImplementedError(f"{self.name()} hides information and must define determinize")
+        reseed(self, rng)
 
     # Derived from the position; a game may override them for speed, and the contract suite compares.
 
@@ -268,16 +271,17 @@ class Game:
         return "\n".join(f"{key}: {value}" for key, value in self.facts(seat).items())
 
     def facts(self, seat: i64) -> dict[str, Any]:
-        """What `seat` may know, structured. By default the attributes, of a game that hides nothing."""
+        """What `seat` may know, structured. By default the attributes of an open game, less its generators."""
         if self.hidden_information():
             raise NotImplementedError(f"{self.name()} hides information and must define facts")
-        return {key: copy.deepcopy(value) for key, value in saved_attributes(self).items() if key[:1] != "_"}
+        return shown(self)
 
     def move_as_seen(self, move: Move, seat: i64) -> Move:
         """A past move as `seat` may know it."""
         return move
 
-    # Symmetries: renamings of actions under which the game is the same. Number 0 changes nothing.
+    # Symmetries: renamings of actions under which the game is the same. Number 0 changes nothing. A game
+    # whose notation depends on the position has no others: what its past moves were called is lost.
 
     def num_symmetries(self) -> i64:
         """How many, the identity included."""
@@ -295,6 +299,11 @@ class Game:
         """A copy, position and history, as that symmetry shows it."""
         if not 0 <= symmetry < self.num_symmetries():
             raise ValueError(f"{self.name()} has symmetries 0 to {self.num_symmetries() - 1}, got {symmetry}")
+        if symmetry and not self.fixed_notation():
+            raise ValueError(
+                f"{self.name()} has {self.num_symmetries()} symmetries and notation that depends on the "
+                f"position; expected fixed_notation() to be true, or num_symmetries() to be 1"
+            )
         s: i64 = symmetry
         game = self.clone()
         game.transform_position(s)
@@ -321,7 +330,17 @@ class Game:
     def reset(self, rng: Rng) -> None:
         """Begin a new match: the first position, no history."""
         self.forget_history()
+        if self._by_attributes != 0:
+            self._forget_added()
         self.start(rng)
+
+    @final
+    def _forget_added(self) -> None:
+        """Where the attributes are the position, remove what play added to those of the constructor."""
+        if self._by_attributes < 0:  # remembered: asking costs a tenth of a random TicTacToe match
+            self._by_attributes = 1 if type(self).copy_from is Game.copy_from else 0
+        if self._by_attributes == 1:
+            forget_all_but(self, attributes(type(self)(**self.variant())))
 
     @final
     def apply(self, action: object) -> None:
@@ -569,56 +588,3 @@ def read_header(data: bytes) -> tuple[str, dict[str, int]]:
     fields = unpack(data)
     pairs = [pair.partition("=") for pair in fields[1].decode().split("&") if pair]
     return fields[0].decode(), {key: int(value) for key, _, value in pairs}
-
-
-# What the defaults for plain-Python games stand on: their attributes, literals and generators.
-
-
-def public_attributes(game: Game) -> dict[str, Any]:
-    """Its own attributes, without those of the base."""
-    return {key: value for key, value in vars(game).items() if key not in OWN_ATTRIBUTES}
-
-
-def saved_attributes(game: Game) -> dict[str, Any]:
-    """The same with generators as ("Rng", state); TypeError for what could not be read back."""
-    saved: dict[str, Any] = {}
-    for key, value in sorted(public_attributes(game).items()):
-        plain = ("Rng", value.state()) if isinstance(value, Rng) else value
-        if not is_literal(plain):
-            raise TypeError(
-                f"{game.name()}.{key} is {value!r}: the default bytes hold None, bools, numbers, strings, "
-                f"bytes, tuples, lists, dicts and Rng; define position_bytes and set_position for more"
-            )
-        saved[key] = plain
-    return saved
-
-
-def is_literal(value: object) -> bool:
-    """Whether `repr` of it can be read back, in the same order every time."""
-    if isinstance(value, (list, tuple)):
-        return all(is_literal(item) for item in value)
-    if isinstance(value, dict):
-        return all(is_literal(key) and is_literal(item) for key, item in value.items())
-    return value is None or type(value) in (bool, int, float, str, bytes)
-
-
-def loaded_attributes(data: bytes) -> dict[str, Any]:
-    """The inverse of `saved_attributes`, from its repr. ValueError."""
-    try:
-        saved = ast.literal_eval(data.decode())
-    except (SyntaxError, ValueError) as error:
-        raise ValueError(f"not a saved position: {data[:60]!r}") from error
-    if not isinstance(saved, dict):
-        raise ValueError(f"not a saved position: {data[:60]!r}")
-    for key, value in saved.items():
-        if isinstance(value, tuple) and len(value) == 2 and value[0] == "Rng":
-            rng = Rng()
-            rng.set_state(value[1])
-            saved[key] = rng
-    return saved
-
-
-def restore_attributes(game: Game, saved: dict[str, Any]) -> None:
-    """Make `saved` the game's own attributes."""
-    for key, value in saved.items():
-        setattr(game, key, value)

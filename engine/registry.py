@@ -57,10 +57,19 @@ def from_bytes(data: bytes) -> Game:
 
 
 def new_bot(spec: str, **options: str) -> Bot:
-    """The bot of a spec such as `random` or `mcts:200`. ValueError for unknown names, options and values."""
-    name, _, argument = spec.partition(":")
+    """The bot of a spec such as `random`, `mcts:200` or `mcts:200?c=2`; `options` may stand here or there.
+
+    ValueError for unknown names, options and values, and for an option that is given twice.
+    """
+    recipe, _, query = spec.partition("?")
+    name, _, argument = recipe.partition(":")
     if name not in OWN_BOTS:
         raise ValueError(f"there is no bot {name!r}; there are {', '.join(bots())}")
+    for pair in query.split("&") if query else []:
+        key, equals, value = pair.partition("=")
+        if not key or not equals or key in options:
+            raise ValueError(f"the options of a bot are key=value, each once, joined by &; got {spec!r}")
+        options[key] = value
     bot: Bot = importlib.import_module(f"engine.bots.{name}").make(argument, options)
     return bot
 

@@ -21,7 +21,7 @@ class MctsBot(Bot):
         self.tree = Uct(c)
 
     def spec(self) -> str:
-        return f"mcts:{self._sims}?c={self.tree.c:g}"
+        return f"mcts:{self._sims}?c={self.tree.c!r}"
 
     def choose(self, game: Game, rng: Rng) -> i64:
         return self.tree.search(game, self._sims, rng)

@@ -13,7 +13,7 @@ from mypy_extensions import i64, mypyc_attr
 from engine.bot import Bot, Options, no_argument
 from engine.core import Game
 from engine.rng import Rng
-from engine.search.solver import Solver, solver_of
+from engine.search.solver import Solver, solved_games, solver_of
 from engine.search.uct import Uct
 
 BUDGET: Final = 5_000_000
@@ -38,6 +38,13 @@ class PerfectBot(Bot):
         if self._milliseconds:
             return f"perfect?budget_ms={self._milliseconds}"
         return f"perfect?nodes={self._nodes}"
+
+    def check_game(self, game: Game) -> None:
+        if game.name() not in solved_games():
+            raise ValueError(
+                f"bot 'perfect' cannot play {game.name()!r}: it plays {', '.join(solved_games())}, which have "
+                f"an exact solver; mcts:1000 plays any game"
+            )
 
     def choose(self, game: Game, rng: Rng) -> i64:
         """ValueError for a game that has no solver."""

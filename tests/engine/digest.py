@@ -14,7 +14,7 @@ from engine import Game, Rng, derive
 from engine.search.connect4 import Connect4Solver
 from engine.search.tictactoe import TicTacToeSolver
 from engine.search.uct import Uct
-from tests.engine.plain_games import Highcard, Nim
+from tests.engine.plain_games import Dice, Highcard, Nim, Race
 
 
 def matches(game: Game, count: int) -> list[object]:
@@ -88,6 +88,8 @@ def main() -> None:
         "chance": chance(),
         "solved": solved(),
         "nim": matches(Nim(), 6),
+        "race": matches(Race(), 6),
+        "dice": matches(Dice(), 6),
         "highcard": matches(Highcard(), 6),
     }
     for name in engine.games():

@@ -1,7 +1,8 @@
-"""Two games as a stranger would write them: in plain Python, outside the package.
+"""Games as a stranger would write them: in plain Python, outside the package.
 
-Nim is as short as a game can be; the base does the rest. Highcard has what Nim has not: three seats and more,
-chance, hidden cards, a variant, and moves whose notation depends on the position.
+Nim is as short as a game can be; the base does the rest. Race sets an attribute only at the end and keeps a
+dict; Dice has chance that everybody sees. Highcard has three seats and more, chance, hidden cards, a variant,
+and moves whose notation depends on the position.
 """
 
 from __future__ import annotations
@@ -45,6 +46,78 @@ class Nim(Game):
 
     def action_text(self, action: int) -> str:
         return f"take {action + 1}"
+
+
+class Race(Game):
+    """Players add 1 or 2 to a sum in turn. Whoever brings it to 9 wins."""
+
+    winner = -1
+
+    def name(self) -> str:
+        return "race"
+
+    def num_actions(self) -> int:
+        return 2
+
+    def start(self, rng: Rng) -> None:
+        self.track: dict[str, int] = {"z": 0, "a": 0}
+        self.turn = 0
+
+    def current_player(self) -> int:
+        return self.turn if self.winner < 0 else -1
+
+    def step(self, action: int) -> None:
+        letter = "za"[self.turn]
+        self.track[letter] = self.track.pop(letter) + action + 1  # whoever moved last stands last
+        self.last_step = action
+        if sum(self.track.values()) >= 9:
+            self.winner = self.turn
+        self.turn = 1 - self.turn
+
+    def payoff(self, seat: int) -> int:
+        return 0 if self.winner < 0 else 1 if self.winner == seat else -1
+
+    def legal_into(self, out: vec[i64]) -> int:
+        if self.winner >= 0:
+            return 0
+        out[0], out[1] = 0, 1
+        return 2
+
+
+class Dice(Game):
+    """Three turns each: keep the die that is shown, or throw another and keep that. The higher sum wins."""
+
+    def name(self) -> str:
+        return "dice"
+
+    def num_actions(self) -> int:
+        return 2
+
+    def start(self, rng: Rng) -> None:
+        self.rng = Rng(rng.next32())
+        self._second_rng = Rng(rng.next32())
+        self.sums = [0, 0]
+        self.turns = 0
+        self.die = self.throw()
+
+    def throw(self) -> int:
+        return 1 + (self.rng.below(6) + self._second_rng.below(6)) % 6
+
+    def current_player(self) -> int:
+        return self.turns % 2 if self.turns < 6 else -1
+
+    def step(self, action: int) -> None:
+        self.sums[self.turns % 2] += self.throw() if action else self.die
+        self.die = self.throw()
+        self.turns += 1
+
+    def payoff(self, seat: int) -> int:
+        ahead = self.sums[seat] - self.sums[1 - seat] if self.turns == 6 else 0
+        return (ahead > 0) - (ahead < 0)
+
+    def legal_into(self, out: vec[i64]) -> int:
+        out[0], out[1] = 0, 1
+        return 2 if self.turns < 6 else 0
 
 
 class Highcard(Game):

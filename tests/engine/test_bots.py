@@ -14,15 +14,10 @@ from engine.search.connect4 import Connect4Solver
 from engine.search.solver import solver_of
 from engine.search.tictactoe import TicTacToeSolver
 from engine.search.uct import Uct
-from tests.engine.plain_games import Highcard, Nim
+from tests.engine.plain_games import Highcard, Nim, Race
 from tests.engine.test_boards import after
 
 SPECS = ["random", "greedy", "mcts:30", "perfect?nodes=300"]
-
-
-def bot_of(spec: str) -> Bot:
-    name, _, query = spec.partition("?")
-    return engine.new_bot(name, **dict(pair.split("=") for pair in query.split("&") if pair))
 
 
 def position(name: str, seed: int, plies: int) -> Game:
@@ -42,18 +37,18 @@ def position(name: str, seed: int, plies: int) -> Game:
 def test_choices_are_legal_and_repeat(spec: str, name: str, seed: int, plies: int) -> None:
     game = position(name, seed, plies if name == "connect4" else plies % 9)
     before = game.to_bytes()
-    bot, rng, twin = bot_of(spec), Rng(seed), Rng(seed)
+    bot, rng, twin = engine.new_bot(spec), Rng(seed), Rng(seed)
     action = bot.choose(game, rng)
     assert game.to_bytes() == before
     assert action in game.legal_actions()
     bot.choose(engine.new(name), Rng(1))  # what a bot did before leaves no trace
-    assert bot.choose(game.clone(), twin) == action == bot_of(spec).choose(game, Rng(seed))
+    assert bot.choose(game.clone(), twin) == action == engine.new_bot(spec).choose(game, Rng(seed))
     assert rng.state() == twin.state()
 
 
 @pytest.mark.parametrize("spec", ["greedy", "mcts:300", "perfect?nodes=2000"])
 def test_everyone_takes_a_win_and_stops_a_loss(spec: str) -> None:
-    bot = bot_of(spec)
+    bot = engine.new_bot(spec)
     for seed in range(5):
         for name, moves, best in [
             ("tictactoe", "a1 b1 a2 b2", "a3"),
@@ -67,7 +62,7 @@ def test_everyone_takes_a_win_and_stops_a_loss(spec: str) -> None:
 
 
 def test_greedy_is_random_where_nothing_presses() -> None:
-    bot, rng = bot_of("greedy"), Rng(1)
+    bot, rng = engine.new_bot("greedy"), Rng(1)
     assert {bot.choose(engine.new("connect4"), rng) for _ in range(100)} == set(range(7))
 
 
@@ -84,9 +79,9 @@ def points(first: Bot, second: Bot, name: str, matches: int) -> float:
 
 
 def test_strength_rises_as_it_should() -> None:
-    assert points(bot_of("greedy"), bot_of("random"), "connect4", 40) > 0.4
-    assert points(bot_of("mcts:100"), bot_of("greedy"), "connect4", 20) > 0.4
-    assert points(bot_of("perfect"), bot_of("mcts:50"), "tictactoe", 40) > 0.0
+    assert points(engine.new_bot("greedy"), engine.new_bot("random"), "connect4", 40) > 0.4
+    assert points(engine.new_bot("mcts:100"), engine.new_bot("greedy"), "connect4", 20) > 0.4
+    assert points(engine.new_bot("perfect"), engine.new_bot("mcts:50"), "tictactoe", 40) > 0.0
 
 
 def test_bots_play_games_in_plain_python() -> None:
@@ -94,15 +89,22 @@ def test_bots_play_games_in_plain_python() -> None:
     game = Nim()
     game.reset(Rng(1))
     game.apply(0)
-    assert bot_of("mcts:2000").choose(game, Rng(1)) == 2
+    assert engine.new_bot("mcts:2000").choose(game, Rng(1)) == 2
     game.apply(2)
     game.apply(0)
     game.apply(2)
     assert game.left == 4
+    race = Race()
+    race.reset(Rng(1))
+    for action in (1, 1, 1, 0):
+        race.apply(action)
+    assert {
+        engine.new_bot(spec).choose(race, Rng(s)) for spec in ("greedy", "mcts:50") for s in range(5)
+    } == {1}
     cards = Highcard(players=4)
     cards.reset(Rng(2))
     while not cards.is_terminal():
-        bot = bot_of(["random", "greedy", "mcts:20", "mcts:200"][cards.current_player()])
+        bot = engine.new_bot(["random", "greedy", "mcts:20", "mcts:200"][cards.current_player()])
         cards.apply(bot.choose(cards.view(cards.current_player()).sample(Rng(1)), Rng(2)))
     assert sum(cards.returns()) == 1
 
@@ -118,7 +120,7 @@ class Leftmost(Bot):
 
 
 def test_a_bot_in_plain_python() -> None:
-    assert points(bot_of("greedy"), Leftmost(), "connect4", 20) > 0.5
+    assert points(engine.new_bot("greedy"), Leftmost(), "connect4", 20) > 0.5
 
 
 def test_uct_tells_of_its_root() -> None:
@@ -169,7 +171,7 @@ def test_tictactoe_is_solved() -> None:
 
 
 def test_perfect_never_loses_tictactoe() -> None:
-    bot, rng = bot_of("perfect"), Rng(1)
+    bot, rng = engine.new_bot("perfect"), Rng(1)
     for seat in (0, 1):
         level = [engine.new("tictactoe")]
         while level:
@@ -219,7 +221,7 @@ def test_budgets() -> None:
 
 
 def test_perfect_says_whether_it_was_exact() -> None:
-    bot = bot_of("perfect?nodes=500")
+    bot = engine.new_bot("perfect?nodes=500")
     assert bot.choose(engine.new("connect4"), Rng(1)) in range(7)
     assert (bot.exact, bot.score) == (False, 0)
     assert bot.choose(after("connect4", *"445566"), Rng(1)) == 2

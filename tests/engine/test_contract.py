@@ -1,4 +1,4 @@
-"""What every game owes, checked on random matches of every registered game and of two plain-Python ones."""
+"""What every game owes, checked on random matches of every registered game and of some in plain Python."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from mypy_extensions import i32, i64, u8
 
 import engine
 from engine import Game, IllegalAction, Rng
-from tests.engine.plain_games import Highcard, Nim
+from tests.engine.plain_games import Dice, Highcard, Nim, Race
 
 GAMES: dict[str, Callable[[], Game]] = {name: (lambda name=name: engine.new(name)) for name in engine.games()}
-GAMES |= {"nim": Nim, "highcard": Highcard, "highcard5": lambda: Highcard(players=5)}
+GAMES |= {
+    "nim": Nim,
+    "race": Race,
+    "dice": Dice,
+    "highcard": Highcard,
+    "highcard5": lambda: Highcard(players=5),
+}
 
 every_game = pytest.mark.parametrize("name", GAMES)
 seeds = st.integers(0, 2**63 - 1)
@@ -114,7 +120,12 @@ def test_copies_are_equal_and_independent(name: str, seed: int, choices: list[in
     past = other.history()
     other.copy_from(game)
     assert other.position_bytes() == game.position_bytes() and other.history() == past
-    for copy in (clone, other):
+    ended = begun(name, seed)
+    ended.playout(Rng(seed))
+    ended.copy_from(game)
+    assert ended.position_bytes() == game.position_bytes()
+    assert ended.current_player() == game.current_player()
+    for copy in (clone, other, ended):
         if not copy.is_terminal():
             copy.apply(copy.legal_actions()[-1])
             assert looks(game) == before
@@ -136,6 +147,10 @@ def test_bytes_bring_everything_back(name: str, seed: int, choices: list[int]) -
     fresh.set_position(game.position_bytes())
     assert fresh.position_bytes() == game.position_bytes()
     assert fresh.legal_actions() == game.legal_actions() and fresh.returns() == game.returns()
+    started = begun(name, seed)
+    game.set_position(started.position_bytes())
+    assert game.position_bytes() == started.position_bytes()
+    assert game.legal_actions() == started.legal_actions() != []
 
 
 @every_game
@@ -233,7 +248,9 @@ def test_view_tells_what_the_seat_may_know(name: str, seed: int, choices: list[i
         sample = view.sample(Rng(seed))
         assert type(sample) is type(game) and sample.current_player() == game.current_player()
         assert sample.board_text(seat) == view.board and sample.facts(seat) == view.facts
-        if not game.hidden_information():
+        if name == "dice":
+            assert sample.history() == game.history() and sample.position_bytes() != game.position_bytes()
+        elif not game.hidden_information():
             assert looks(sample) == looks(game)
     with pytest.raises(ValueError):
         game.view(game.num_players())
@@ -330,3 +347,24 @@ def view_sample_hand(game: Game, rng: Rng) -> tuple[tuple[int, ...], ...]:
     sample = game.view(0).sample(rng)
     assert isinstance(sample, Highcard)
     return tuple(tuple(hand) for hand in [*sample.hands[1:], sample.laid[1:]])
+
+
+@given(seed=seeds, choices=st.lists(st.integers(0, 1), max_size=5))
+@settings(max_examples=20, deadline=None)
+def test_open_chance_is_in_no_view_and_drawn_anew_in_every_sample(seed: int, choices: list[int]) -> None:
+    game = played("dice", seed, choices)
+    assert isinstance(game, Dice)
+    states = [*game.rng.state()[:3], *game._second_rng.state()[:3]]
+    view = game.view(0)
+    text = repr(view._replace(sample=None))
+    assert not [word for word in states if word > 9999 and str(word) in text] and "rng" not in text
+    assert len({tuple(ahead(view.sample(Rng(s)))) for s in range(20)}) > 10
+    assert ahead(view.sample(Rng(1))) == ahead(view.sample(Rng(1)))
+    assert ahead(game.clone()) == ahead(game)
+
+
+def ahead(game: Game) -> list[int]:
+    """The next throws, without taking them from the game."""
+    copy = game.clone()
+    assert isinstance(copy, Dice)
+    return [int(copy.throw()) for _ in range(8)]

@@ -8,6 +8,7 @@ import pytest
 
 import engine
 from engine import IllegalAction
+from tests.engine.plain_games import Dice, Nim, Race
 
 STRANGERS = """[duelist.games]
 nim = tests.engine.plain_games:Nim
@@ -98,6 +99,11 @@ def test_unknown_bots_and_options_say_what_there_is() -> None:
         ("mcts:5", {"c": "nan"}, "got 'nan'"),
         ("mcts:5", {"d": "1", "c": "1"}, "no option d; it knows c"),
         ("perfect", {"nodes": "-1"}, "nodes is a whole number from 1"),
+        ("mcts:5?c=1", {"c": "1"}, "each once"),
+        ("mcts:5?c=1&c=2", {}, "each once"),
+        ("mcts:5?c", {}, "key=value"),
+        ("mcts:5?", {"c": "x"}, "got 'x'"),
+        ("random?depth=3", {}, "no option depth"),
         ("perfect", {"nodes": "5", "budget_ms": "5"}, "either nodes or budget_ms"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -110,7 +116,14 @@ def test_unknown_bots_and_options_say_what_there_is() -> None:
         ("random", {}, "random"),
         ("greedy", {}, "greedy"),
         ("mcts:200", {}, "mcts:200?c=1.4"),
-        ("mcts:200", {"c": "2"}, "mcts:200?c=2"),
+        ("mcts:200", {"c": "2"}, "mcts:200?c=2.0"),
+        ("mcts:0200", {}, "mcts:200?c=1.4"),
+        ("mcts:200", {"c": "1.40"}, "mcts:200?c=1.4"),
+        ("mcts:200?c=-0", {}, "mcts:200?c=0.0"),
+        ("mcts:200", {"c": "1.23456789012"}, "mcts:200?c=1.23456789012"),
+        ("mcts:200?c=1e-9", {}, "mcts:200?c=1e-09"),
+        ("perfect", {}, "perfect?nodes=5000000"),
+        ("perfect?nodes=005000000", {}, "perfect?nodes=5000000"),
         ("perfect", {"nodes": "1000"}, "perfect?nodes=1000"),
         ("perfect", {"budget_ms": "500"}, "perfect?budget_ms=500"),
     ],
@@ -118,6 +131,34 @@ def test_unknown_bots_and_options_say_what_there_is() -> None:
 def test_bots_name_themselves(spec: str, options: dict[str, str], canonical: str) -> None:
     bot = engine.new_bot(spec, **options)
     assert bot.spec() == canonical
-    name, _, query = canonical.partition("?")
-    again = dict(pair.split("=") for pair in query.split("&") if pair)
-    assert engine.new_bot(name, **again).spec() == canonical
+    again = engine.new_bot(bot.spec())
+    assert type(again) is type(bot) and again.spec() == canonical
+    game = engine.new("tictactoe")
+    if "ms" not in spec:
+        assert again.choose(game, engine.Rng(1)) == bot.choose(game, engine.Rng(1))
+
+
+def test_every_bot_names_itself_exactly() -> None:
+    for name in engine.bots():
+        bot = engine.new_bot("mcts:7" if name == "mcts" else name)
+        assert bot.spec().partition("?")[0].partition(":")[0] == name
+        assert engine.new_bot(bot.spec()).spec() == bot.spec()
+
+
+@pytest.mark.parametrize("name", ["connect4", "tictactoe", "nim", "race", "dice"])
+def test_bots_say_beforehand_what_they_cannot_play(name: str) -> None:
+    plain = {"nim": Nim, "race": Race, "dice": Dice}
+    game = plain[name]() if name in plain else engine.new(name)
+    game.reset(engine.Rng(1))
+    for own in engine.bots():
+        bot = engine.new_bot(
+            "mcts:7" if own == "mcts" else own, **({"nodes": "9"} if own == "perfect" else {})
+        )
+        if own == "perfect" and name in plain:
+            with pytest.raises(ValueError, match=f"cannot play '{name}'.*connect4, tictactoe.*mcts:1000"):
+                bot.check_game(game)
+            with pytest.raises(ValueError):
+                bot.choose(game, engine.Rng(1))
+        else:
+            bot.check_game(game)
+            assert bot.choose(game, engine.Rng(1)) in game.legal_actions()
