@@ -7,6 +7,7 @@ interruption is taken from the record and not asked again.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,12 +16,11 @@ from engine import View
 from orchestrator.players import CallMade, Decision, Halt, Seated, Turn, Void
 from prompts import Choice, Question, Track, Unreadable
 from providers.base import Effort, Final, Message, Provider, Reply, Request, Retryable
-from providers.prices import cost
+from providers.prices import cost, most
 from providers.retry import Attempt, RetryPolicy
 from providers.retry import complete as complete_with_retry
 
 EFFORTS = get_args(Effort)
-CHARACTERS_PER_TOKEN = 3  # board text has 3.2 with a public tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class ModelPlayer:
         self.conduct = conduct
         self.retry = retry
         self.can = provider.capabilities(seated.model)
+        self._schema_bytes = 0
 
     async def choose(self, view: View, turn: Turn) -> Decision:
         question = prompts.render(view, self.conduct.style, self.conduct.track)
@@ -120,6 +121,10 @@ class ModelPlayer:
                 sleep=turn.stop.sleep,
             )
         except Retryable as error:
+            if error.too_long_wait:
+                raise Halt(
+                    f"{self.seated.label}: {error.kind}: the service asks to come back in {error.retry_after_s:.0f} s"
+                ) from error
             raise Void(f"{self.seated.label}: {error.kind}: {error.message}") from error
         except Final as error:
             if error.kind == "too_long" and not talk.shorten():
@@ -163,12 +168,18 @@ class ModelPlayer:
         return self.seated.price is not None and reply.usage.tier == self.conduct.tier
 
     def _most(self, request: Request) -> int:
-        """What an attempt that never came back may have cost: its prompt, uncached, and the longest answer."""
+        """What an attempt that never came back may have cost: the dearest prompt and the longest answer."""
         if self.seated.price is None:
             return 0
-        characters = len(request.system) + sum(len(message.content) for message in request.messages)
-        prompt = self.seated.price.input * (characters // CHARACTERS_PER_TOKEN + 1)
-        return prompt + self.seated.price.output * request.max_output_tokens
+        texts = [request.system, *(message.content for message in request.messages)]
+        size = sum(len(text.encode("utf-8", "replace")) for text in texts) + self._schema_size(request)
+        return most(self.seated.price, size, request.max_output_tokens)
+
+    def _schema_size(self, request: Request) -> int:
+        """In bytes; the schema is the same at every ply."""
+        if self._schema_bytes == 0 and request.schema is not None:
+            self._schema_bytes = len(json.dumps(request.schema))
+        return self._schema_bytes
 
     # ── the end of patience ──────────────────────────────────────────────────────────────────────
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
+import engine
 import providers
 from orchestrator.model import Conduct, ModelPlayer
 from orchestrator.players import AskHuman, BotPlayer, HumanPlayer, Player, Seated
@@ -20,6 +21,7 @@ from orchestrator.pool import Pool
 from providers.base import Effort, Provider
 from providers.prices import Price, PriceBook, price_from_text
 from providers.retry import RetryPolicy
+from providers.simulated import FAULTS
 from providers.wire import is_loopback
 
 KINDS = ("bot", "human", *providers.names())
@@ -27,6 +29,14 @@ DEFAULT_EFFORT: Effort = (
     "low"  # where thoughts are shown only if effort is asked for: they are half the record
 )
 NOT_PLAY = ("timeout", "tier")  # of a conduct: what changes no move
+NOT_ANSWERS = (
+    "base_url",
+    "latency",
+    "spread",
+    "retry_after",
+    "fail",
+    *FAULTS,
+)  # of a provider: what changes no answer
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "reasks": int,
@@ -105,7 +115,8 @@ class Table:
         label = label or spec.label
         try:
             if spec.kind == "bot":
-                seated = Seated(str(spec), label, "bot", _hash(spec.kind, spec.name, spec.options))
+                canonical = engine.new_bot(spec.name, **spec.options).spec()
+                seated = Seated(str(spec), label, "bot", _hash(spec.kind, canonical))
                 return BotPlayer(seated, (spec.name, tuple(sorted(spec.options.items()))), self.pool)
             if spec.kind == "human":
                 return HumanPlayer(
@@ -133,7 +144,7 @@ class Table:
                 "--price in,out ($ per million tokens), or go on without counting with --unpriced"
             )
         play = {name: value for name, value in asdict(conduct).items() if name not in NOT_PLAY}
-        shaping = {name: value for name, value in theirs.items() if name != "base_url"}
+        shaping = {name: value for name, value in theirs.items() if name not in NOT_ANSWERS}
         seated = Seated(
             spec=str(spec),
             label=label,
@@ -196,7 +207,7 @@ def _options(query: str, text: str) -> dict[str, str]:
 
 
 def _endpoint(spec: Spec) -> str:
-    return providers.endpoint(spec.kind, spec.options.get("base_url", ""))
+    return providers.endpoint(spec.kind, spec.options.get("base_url", ""), spec.name)
 
 
 def _hash(*play: object) -> str:
@@ -231,9 +242,11 @@ def _within_capabilities(provider: Provider, spec: Spec, conduct: Conduct) -> Co
         raise SpecError(
             f"{spec.kind}:{spec.name} has no tier {conduct.tier!r}: it has {', '.join(can.tiers)}"
         )
-    for name in ("temperature", "effort"):
-        if getattr(conduct, name) is not None and not getattr(can, name):
-            raise SpecError(f"{spec.kind}:{spec.name} has no setting {name!r}: leave it out")
-    if conduct.effort is None and can.effort and can.reasoning == "summary":
+    if conduct.temperature is not None and not can.temperature:
+        raise SpecError(f"{spec.kind}:{spec.name} has no temperature: leave it out")
+    if conduct.effort is not None and conduct.effort not in can.efforts:
+        words = f"it has {', '.join(can.efforts)}" if can.efforts else "it has none, so leave it out"
+        raise SpecError(f"{spec.kind}:{spec.name} has no effort {conduct.effort!r}: {words}")
+    if conduct.effort is None and DEFAULT_EFFORT in can.efforts and can.reasoning == "summary":
         return replace(conduct, effort=DEFAULT_EFFORT)
     return conduct

@@ -13,11 +13,11 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple, cast
 
 from providers.base import Provider
-from providers.wire import public
+from providers.wire import Service, public
 
 GROUP = "duelist.providers"
 _FILES = {"sim": "simulated"}  # where the word of a spec is not the name of the file
-_NOT_SERVICES = frozenset({"base", "wire", "retry", "prices", "stand_in"})
+_NOT_SERVICES = frozenset({"base", "wire", "retry", "prices", "dialects", "stand_in"})
 
 
 class KeyStatus(NamedTuple):
@@ -53,21 +53,30 @@ def create(name: str, **options: str) -> Provider:
 
 def warm(name: str) -> None:
     """Import a service's SDK now (up to a second), and not within the first call's time."""
-    service = getattr(_module(name), "SERVICE", None)
-    if service is not None and service.sdk:
+    module = _module(name)
+    service = getattr(module, "SERVICE", None)
+    if hasattr(module, "load_sdk"):  # it has to be told something first
+        module.load_sdk()
+    elif service is not None and service.sdk:
         importlib.import_module(service.sdk)
 
 
-def require_key(name: str, base_url: str = "") -> None:
-    """Raises Final("auth"), naming the variable to set, where a call would be refused for want of a key."""
-    service = getattr(_module(name), "SERVICE", None)
+def require_key(name: str, base_url: str = "", model: str = "") -> None:
+    """Raises Final("auth"), naming the variable to set, where a call would be refused for want of a key.
+
+    The model counts where it decides whose key is used: `litellm:openai/...`.
+    """
+    service = _service(name, model)
     if service is not None:
         service.endpoint(base_url)
 
 
-def endpoint(name: str, base_url: str = "") -> str:
-    """Where a service is reached, without credentials; '' for what is not reached over the network."""
-    service = getattr(_module(name), "SERVICE", None)
+def endpoint(name: str, base_url: str = "", model: str = "") -> str:
+    """Where a service is reached, without credentials; '' for what is not reached over the network.
+
+    For a model of litellm it is its vendor's address, '' where litellm alone knows that.
+    """
+    service = _service(name, model)
     return public(service.base_url(base_url)) if service is not None else ""
 
 
@@ -82,6 +91,14 @@ def _module(name: str) -> Any:
     if name not in names():
         raise ValueError(f"unknown provider {name!r}; there are: {', '.join(names())}")
     return importlib.import_module(f"providers.{_FILES.get(name, name)}")
+
+
+def _service(name: str, model: str) -> Service | None:
+    """Whom a call is made to; a module that passes calls on tells it by the model."""
+    module = _module(name)
+    behind = getattr(module, "service_of", None)
+    found: Service | None = behind(model) if behind else getattr(module, "SERVICE", None)
+    return found
 
 
 def _status(name: str) -> KeyStatus:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from providers import wire
-from providers.base import Capabilities, Finish, Reply, Request, Usage, redact
+from providers.base import Capabilities, Effort, Finish, Reply, Request, Usage, redact
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -36,8 +36,17 @@ _FINISH: Mapping[str, Finish] = {
     "model_context_window_exceeded": "length",
     "refusal": "refusal",
 }
-_EFFORT = {"minimal": "low"}  # the lowest word that Claude knows
+_EFFORTS: tuple[Effort, ...] = ("none", "low", "medium", "high", "xhigh", "max")
 _NO_EFFORT = re.compile(r"claude-(3|instant|2|(opus|sonnet|haiku)-4-[0-5])")  # thinking by budget only
+
+_NO_XHIGH = re.compile(r"claude-(opus|sonnet)-4-6")
+
+
+def efforts(model: str) -> tuple[Effort, ...]:
+    """The words that a Claude knows; "none" is thinking disabled."""
+    if _NO_EFFORT.match(model):
+        return ()
+    return tuple(word for word in _EFFORTS if word != "xhigh" or not _NO_XHIGH.match(model))
 
 
 def create(**options: str) -> Claude:
@@ -54,8 +63,8 @@ class Claude:
         self._client: AsyncAnthropic | None = None
 
     def capabilities(self, model: str) -> Capabilities:
-        able = not _NO_EFFORT.match(model)
-        return Capabilities(temperature=False, effort=able, reasoning="summary" if able else "none")
+        words = efforts(model)
+        return Capabilities(temperature=False, efforts=words, reasoning="summary" if words else "none")
 
     async def complete(self, request: Request) -> Reply:
         wire.check(self.name, request, self.capabilities(request.model))
@@ -74,12 +83,14 @@ class Claude:
         except (TimeoutError, anthropic.APIConnectionError) as error:
             sent = wire.dumps(body)
             raise wire.unanswered(self.name, self._base_url, error, request.timeout_s, sent) from None
+        except ValueError as error:
+            raise wire.unsendable(self.name, error, wire.dumps(body)) from None
         latency_s = time.perf_counter() - started
         sent, text = raw.http_request.content.decode(), redact(text)
         reply = wire.read(_reply, text, self.name, sent)
         return replace(
             reply,
-            request_id=raw.headers.get("request-id", ""),
+            request_id=redact(raw.headers.get("request-id", "")),
             raw_request=sent,
             raw_response=text,
             latency_s=latency_s,
@@ -119,7 +130,7 @@ def _body(request: Request) -> dict[str, Any]:
         body["thinking"] = {"type": "disabled"}
     elif request.effort is not None:
         body["thinking"] = {"type": "adaptive", "display": "summarized"}
-        output["effort"] = _EFFORT.get(request.effort, request.effort)
+        output["effort"] = request.effort
     if request.mode == "json" and request.schema is not None:
         output["format"] = {"type": "json_schema", "schema": request.schema}
     if output:

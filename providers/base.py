@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 Mode = Literal["json", "decision", "text"]
 Finish = Literal["stop", "length", "refusal", "filtered", "other"]
@@ -20,6 +20,7 @@ ReasoningKind = Literal["raw", "summary", "none"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 FinalKind = Literal["auth", "quota", "unknown_model", "bad_request", "too_long"]
 RetryKind = Literal["rate_limit", "overloaded", "server", "connection", "timeout", "protocol"]
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +86,24 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a model at a provider can be asked for; unknown models get the provider's best guess."""
+    """What a model at a provider can be asked for; unknown models get the provider's best guess.
+
+    `efforts` are the words that the model itself has ("none" where its thinking can be switched off), empty
+    where it takes no effort at all: a word that it lacks is refused and never replaced by the nearest one.
+    """
 
     json_schema: bool = True
     temperature: bool = True
     seed: bool = False
-    effort: bool = True
+    efforts: tuple[Effort, ...] = EFFORTS
     reasoning: ReasoningKind = "none"
     decision: bool = False
     tiers: tuple[str, ...] = ("standard",)
+
+    @property
+    def effort(self) -> bool:
+        """Whether an effort can be asked for at all."""
+        return bool(self.efforts)
 
 
 _secrets: set[str] = set()
@@ -134,13 +144,17 @@ class ProviderError(Exception):
         self.kind = kind
         self.message = message
         self.status = status
-        self.request_id = request_id
+        self.request_id = redact(request_id)  # a gateway may echo any header there
         self.raw_request = redact(raw_request)
         self.raw_response = redact(raw_response)
 
 
 class Retryable(ProviderError):
-    """Nobody's fault and worth another attempt. `possibly_billed`: the prompt may have been charged."""
+    """Nobody's fault and worth another attempt. `possibly_billed`: the prompt may have been charged.
+
+    `too_long_wait` is set by the retry policy where it gave up with attempts left, because the service asked
+    for a longer wait than the policy has time for: come back later, nothing is wrong with the request.
+    """
 
     def __init__(
         self,
@@ -154,6 +168,7 @@ class Retryable(ProviderError):
         super().__init__(kind, message, **more)
         self.retry_after_s = retry_after_s
         self.possibly_billed = possibly_billed
+        self.too_long_wait = False
 
 
 class Final(ProviderError):

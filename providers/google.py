@@ -10,7 +10,7 @@ Source: the Gemini API (v1beta) as google-genai 3.3 speaks it.
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -19,7 +19,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from providers import wire
-from providers.base import Capabilities, Finish, Message, Reply, Request, Retryable, Usage, redact
+from providers.base import Capabilities, Effort, Finish, Message, Reply, Request, Retryable, Usage, redact
 
 if TYPE_CHECKING:
     import aiohttp
@@ -44,24 +44,22 @@ _FINISH: Mapping[str, Finish] = {
     ),
 }
 _SERVICE_FAULT = frozenset({"OTHER", "MALFORMED_RESPONSE", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"})
-_LEVEL = {
-    "none": "MINIMAL",  # Gemini 3 and later cannot stop thinking altogether
-    "minimal": "MINIMAL",
-    "low": "LOW",
-    "medium": "MEDIUM",
-    "high": "HIGH",
-    "xhigh": "XHIGH",
-    "max": "XHIGH",
-}
-_BUDGET = {
+_BUDGET: Mapping[Effort, int] = {
     "none": 0,
     "minimal": 512,
     "low": 1024,
     "medium": 8192,
     "high": 16384,
-    "xhigh": 24576,
-    "max": 24576,
+    "xhigh": 24576,  # the most that Gemini 2.5 Flash takes
 }
+_LEVELS: tuple[Effort, ...] = ("minimal", "low", "medium", "high", "xhigh")
+_EFFORTS: tuple[tuple[re.Pattern[str], tuple[Effort, ...]], ...] = (  # what is newer has every level
+    (re.compile(r"gemini-1|gemini-2\.0|gemma"), ()),
+    (re.compile(r"gemini-2\.5-pro"), tuple(word for word in _BUDGET if word != "none")),
+    (re.compile(r"gemini-2"), tuple(_BUDGET)),
+    (re.compile(r"gemini-3(\.1)?-pro"), ("low", "medium", "high")),
+    (re.compile(r"gemini-3(\.1)?-"), _LEVELS[:-1]),
+)
 
 
 @dataclass(slots=True)
@@ -73,6 +71,11 @@ class _Exchange:
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("_exchange")
+
+
+def efforts(model: str) -> tuple[Effort, ...]:
+    """The words that a model knows: levels, or budgets of ours before them. Gemini 3 cannot stop thinking."""
+    return next((words for pattern, words in _EFFORTS if pattern.match(_name(model))), _LEVELS)
 
 
 def create(**options: str) -> Gemini:
@@ -90,8 +93,8 @@ class Gemini:
         self._client: Client | None = None
 
     def capabilities(self, model: str) -> Capabilities:
-        thinks = not _name(model).startswith(("gemini-1", "gemini-2.0", "gemma"))
-        return Capabilities(seed=True, effort=thinks, reasoning="summary" if thinks else "none", tiers=TIERS)
+        words = efforts(model)
+        return Capabilities(seed=True, efforts=words, reasoning="summary" if words else "none", tiers=TIERS)
 
     async def complete(self, request: Request) -> Reply:
         wire.check(self.name, request, self.capabilities(request.model))
@@ -111,14 +114,16 @@ class Gemini:
         except (TimeoutError, aiohttp.ClientError) as error:
             sent = seen.sent or wire.dumps(_config(request))
             raise wire.unanswered(self.name, self._base_url, error, request.timeout_s, sent) from None
-        except (errors.APIError, json.JSONDecodeError, UnicodeDecodeError):
+        except (errors.APIError, ValueError, RecursionError) as error:
+            if seen.answer is None:
+                raise wire.unsendable(self.name, error, wire.dumps(_config(request))) from None
             raise await _refused(seen) from None
         latency_s = time.perf_counter() - started
         http = raw.sdk_http_response
         assert http is not None, "asked for with should_return_http_response"
         text = redact(http.body or "")
         reply = wire.read(_reply, text, self.name, seen.sent)
-        tier = (http.headers or {}).get("x-gemini-service-tier") or request.tier
+        tier = redact((http.headers or {}).get("x-gemini-service-tier") or request.tier)
         return replace(
             reply,
             usage=replace(reply.usage, tier=tier.lower()),
@@ -169,10 +174,10 @@ async def _note_answer(_: object, __: SimpleNamespace, end: aiohttp.TraceRequest
 
 async def _refused(seen: _Exchange) -> Exception:
     """The error that the answer's status stands for. Its body was read by the SDK and is kept by aiohttp."""
-    assert seen.answer is not None, "the SDK reads a status from an answer"
+    assert seen.answer is not None, "what never left is not refused"
     body = await seen.answer.text(errors="replace")
-    if seen.answer.status == 200:  # not even text
-        return wire.garbled("google", "not UTF-8", seen.sent, body)
+    if seen.answer.status == 200:  # the SDK itself could not read it
+        return wire.garbled("google", "not UTF-8, no JSON, or too deep", seen.sent, body)
     return wire.refused("google", seen.answer.status, body, seen.answer.headers, seen.sent)
 
 
@@ -207,12 +212,12 @@ def _config(request: Request) -> dict[str, Any]:
     return config
 
 
-def _thinking(model: str, effort: str) -> dict[str, Any]:
+def _thinking(model: str, effort: Effort) -> dict[str, Any]:
     """Gemini 2.5 thinks by budget, later ones by level."""
     wanted: dict[str, Any] = {"include_thoughts": effort != "none"}
     if _name(model).startswith("gemini-2"):
         return {**wanted, "thinking_budget": _BUDGET[effort]}
-    return {**wanted, "thinking_level": _LEVEL[effort]}
+    return {**wanted, "thinking_level": effort.upper()}
 
 
 def _reply(answer: Any) -> Reply:

@@ -19,6 +19,7 @@ from typing import Any
 
 from providers import anthropic, google, openai, wire
 from providers.base import (
+    EFFORTS,
     Capabilities,
     Final,
     ProviderError,
@@ -29,7 +30,7 @@ from providers.base import (
     keep_secret,
     redact,
 )
-from providers.local import chat_form, chat_messages, chat_reply
+from providers.local import chat_body, chat_reply, wants_form
 
 SERVICE = wire.Service(
     name="litellm",
@@ -48,6 +49,12 @@ _OURS: Mapping[
     "openai": (openai.SERVICE, "/v1"),
     "gemini": (google.SERVICE, "/v1beta"),
 }
+_EFFORTS = {"anthropic": anthropic.efforts, "openai": openai.efforts, "gemini": google.efforts}
+
+
+def service_of(model: str) -> wire.Service:
+    """Whose key and address a model's calls use: its vendor's, where that is one of ours."""
+    return _OURS.get(model.partition("/")[0], (SERVICE, ""))[0]
 
 
 def create(**options: str) -> LiteLLM:
@@ -66,12 +73,14 @@ class LiteLLM:
         """What litellm would translate; where a model takes less, its own 400 says so."""
         vendor = model.partition("/")[0]
         shown: ReasoningKind = "summary" if vendor in _OURS else "raw"
-        return Capabilities(seed=vendor != "anthropic", reasoning=shown)
+        words = _EFFORTS.get(vendor, lambda _: EFFORTS)(model.rpartition("/")[2])
+        return Capabilities(seed=vendor != "anthropic", efforts=words, reasoning=shown)
 
     async def complete(self, request: Request) -> Reply:
         wire.check(self.name, request, able := self.capabilities(request.model))
-        body, where = _body(request), self._where(request.model)
-        litellm, sent = _sdk(), wire.dumps(body)
+        form = "json_schema" if wants_form(request) else ""
+        body, where = chat_body(request, form), self._where(request.model)
+        litellm, sent = load_sdk(), wire.dumps(body)
         from openai import OpenAIError  # all of litellm's errors are made of these
 
         started = time.perf_counter()
@@ -121,12 +130,13 @@ class LiteLLM:
             return Final("too_long", str(error), status=400, raw_request=sent)
         status = getattr(error, "status_code", None)
         if not isinstance(status, int) or isinstance(error, litellm.APIConnectionError):
-            return wire.unanswered(self.name, self._base_url, error, after_s, sent)
+            return wire.unanswered(self.name, self._base_url, error, after_s, sent, opaque=True)
         headers = getattr(error, "litellm_response_headers", None) or _headers(error)
         return wire.refused(self.name, status, str(error), headers, sent)
 
 
-def _sdk() -> Any:
+def load_sdk() -> Any:
+    """litellm, told before its import to stay at home."""
     for variable in _AT_HOME:
         os.environ.setdefault(variable, "True")
     for name, value in os.environ.items():  # litellm finds its keys itself, and quotes them in errors
@@ -136,23 +146,6 @@ def _sdk() -> Any:
 
     litellm.suppress_debug_info = True
     return litellm
-
-
-def _body(request: Request) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": chat_messages(request),
-        "max_tokens": request.max_output_tokens,
-    }
-    if request.mode == "json" and request.schema is not None:
-        body["response_format"] = chat_form(request.schema)
-    if request.effort is not None:
-        body["reasoning_effort"] = request.effort
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if request.seed is not None:
-        body["seed"] = request.seed
-    return body
 
 
 def _filtered(error: Exception, sent: str, latency_s: float) -> Reply:

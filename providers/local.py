@@ -74,14 +74,15 @@ class Local:
         session = self._open()
         import aiohttp
 
-        form = self._form.get(request.model, _FORMS[0]) if _wants_form(request) else ""
-        sent = wire.dumps(_body(request, form))
+        form = self._form.get(request.model, _FORMS[0]) if wants_form(request) else ""
+        sent = wire.dumps(chat_body(request, form))
+        data = _bytes(sent)
         started = time.perf_counter()
         try:
             async with (
                 asyncio.timeout(request.timeout_s),
                 session.post(
-                    f"{self._base_url}/chat/completions", data=sent.encode(), allow_redirects=False
+                    f"{self._base_url}/chat/completions", data=data, allow_redirects=False
                 ) as answer,
             ):
                 text = redact(await answer.text(errors="replace"))
@@ -95,7 +96,7 @@ class Local:
             self._settled.add(request.model)
         return replace(
             reply,
-            request_id=answer.headers.get("x-request-id", reply.request_id),
+            request_id=redact(answer.headers.get("x-request-id", reply.request_id)),
             raw_request=redact(sent),
             raw_response=text,
             latency_s=latency_s,
@@ -114,7 +115,11 @@ class Local:
             headers = {"Content-Type": "application/json"} | (
                 {"Authorization": f"Bearer {key}"} if key else {}
             )
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=headers)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=None),  # every attempt has its own; the default is 300 s
+            )
         return self._session
 
     def _refused(
@@ -134,16 +139,25 @@ class Local:
             f"{error.message}; it may not know {form}, so {_FORMS[1]} is tried next",
             status=answer.status,
             retry_after_s=0.0,
+            request_id=error.request_id,
             raw_request=sent,
             raw_response=text,
         )
 
 
-def _wants_form(request: Request) -> bool:
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode()
+    except ValueError as error:
+        raise wire.unsendable(SERVICE.name, error, text) from None
+
+
+def wants_form(request: Request) -> bool:
     return request.mode == "json" and request.schema is not None
 
 
-def _body(request: Request, form: str) -> dict[str, Any]:
+def chat_body(request: Request, form: str) -> dict[str, Any]:
+    """A chat completion's request; `form` is one of `_FORMS`, or "" where no form is asked for."""
     body: dict[str, Any] = {
         "model": request.model,
         "messages": chat_messages(request),
@@ -152,7 +166,8 @@ def _body(request: Request, form: str) -> dict[str, Any]:
     if form == "json_object":
         body["response_format"] = {"type": form, "schema": request.schema}
     elif form:
-        body["response_format"] = chat_form(request.schema)
+        answer = {"name": "answer", "strict": True, "schema": request.schema}
+        body["response_format"] = {"type": form, form: answer}
     if request.effort is not None:
         body["reasoning_effort"] = request.effort
     if request.temperature is not None:
@@ -160,10 +175,6 @@ def _body(request: Request, form: str) -> dict[str, Any]:
     if request.seed is not None:
         body["seed"] = request.seed
     return body
-
-
-def chat_form(schema: object) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
 
 
 def chat_messages(request: Request) -> list[dict[str, str]]:

@@ -16,7 +16,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from providers import wire
-from providers.base import Capabilities, Final, Finish, Reply, Request, Retryable, Usage, redact
+from providers.base import (
+    EFFORTS,
+    Capabilities,
+    Effort,
+    Final,
+    Finish,
+    Reply,
+    Request,
+    Retryable,
+    Usage,
+    redact,
+)
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -38,6 +49,18 @@ _INCOMPLETE: Mapping[str, Finish] = {
 _FAILED_RETRY: Mapping[str, Any] = {"server_error": "server", "rate_limit_exceeded": "rate_limit"}
 _FAILED_POLICY = frozenset({"invalid_prompt", "bio_policy", "misalignment_policy_violation"})
 _NO_REASONING = re.compile(r"(chatgpt|gpt-(3|4)|ft:gpt-(3|4)|.*-chat-latest)")
+_EFFORTS: tuple[tuple[re.Pattern[str], tuple[Effort, ...]], ...] = (  # what is newer has every word
+    (_NO_REASONING, ()),
+    (re.compile(r"(ft:)?o\d"), ("low", "medium", "high")),
+    (re.compile(r"(ft:)?gpt-5(-|$)"), ("minimal", "low", "medium", "high")),
+    (re.compile(r"(ft:)?gpt-5\.1"), ("none", "low", "medium", "high")),
+    (re.compile(r"(ft:)?gpt-5\.[2-5]"), ("none", "low", "medium", "high", "xhigh")),
+)
+
+
+def efforts(model: str) -> tuple[Effort, ...]:
+    """The words that a model knows."""
+    return next((words for pattern, words in _EFFORTS if pattern.match(model)), EFFORTS)
 
 
 def create(**options: str) -> GPT:
@@ -54,11 +77,11 @@ class GPT:
         self._client: AsyncOpenAI | None = None
 
     def capabilities(self, model: str) -> Capabilities:
-        thinks = not _NO_REASONING.match(model)
+        words = efforts(model)
         return Capabilities(
-            temperature=not thinks,
-            effort=thinks,
-            reasoning="summary" if thinks else "none",
+            temperature=not words,
+            efforts=words,
+            reasoning="summary" if words else "none",
             tiers=tuple(TIERS),
         )
 
@@ -79,12 +102,14 @@ class GPT:
         except (TimeoutError, openai.APIConnectionError, aiohttp.ClientError) as error:
             sent = wire.dumps(body)
             raise wire.unanswered(self.name, self._base_url, error, request.timeout_s, sent) from None
+        except ValueError as error:
+            raise wire.unsendable(self.name, error, wire.dumps(body)) from None
         latency_s = time.perf_counter() - started
         sent, text = raw.http_request.content.decode(), redact(raw.text)
         reply = wire.read(_reply, text, self.name, sent)
         return replace(
             reply,
-            request_id=raw.headers.get("x-request-id", ""),
+            request_id=redact(raw.headers.get("x-request-id", "")),
             raw_request=sent,
             raw_response=text,
             latency_s=latency_s,

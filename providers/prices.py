@@ -67,6 +67,21 @@ def cost(price: Price, usage: Usage) -> int:
     )
 
 
+def most(price: Price, prompt_bytes: int, max_output_tokens: int) -> int:
+    """Pico-dollars that one call costs at worst, known before it is made.
+
+    Every second byte of the prompt a token (real text has three or four to a token), all of them at the
+    dearest rate of the input, which may be that of a cache write, and the answer as long as it may be. Where
+    that many tokens exceed the long-context step, at its rates if they are the dearer ones.
+    """
+    tokens = -(-prompt_bytes // 2)
+    rates: list[Rates] = [price]
+    if price.long is not None and price.long_above is not None and tokens > price.long_above:
+        rates.append(price.long)
+    into = max(max(r.input, r.cache_read, r.cache_write_short, r.cache_write_long) for r in rates)
+    return tokens * into + max_output_tokens * max(r.output for r in rates)
+
+
 def price_id(provider: str, model: str, price: Price) -> str:
     """Names one set of numbers of one model: the same in every run that used them."""
     text = json.dumps([provider, model, asdict(price)], sort_keys=True)

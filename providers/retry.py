@@ -19,16 +19,21 @@ from providers.base import Provider, ProviderError, Reply, Request, Retryable
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """At most `attempts` requests within `total_s` seconds.
+    """At most `attempts` requests, the last of them begun within `total_s` seconds.
 
     The wait before attempt n + 1 is drawn from 0 to `first_s` * 2**(n - 1), at most `longest_s`, and is never
-    shorter than the service's Retry-After. A wait that would end after `total_s` is not begun.
+    shorter than the service's Retry-After. A wait that would end after `total_s` is not begun. None stands
+    for `attempts` * (the request's `timeout_s` + `longest_s`): time for every attempt to run its full length.
     """
 
     attempts: int = 5
-    total_s: float = 300.0
+    total_s: float | None = None
     first_s: float = 1.0
     longest_s: float = 60.0
+
+    def seconds(self, timeout_s: float) -> float:
+        """The total for a request whose attempts may take `timeout_s` each."""
+        return self.attempts * (timeout_s + self.longest_s) if self.total_s is None else self.total_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,14 @@ async def complete(
 ) -> Reply:
     """`provider.complete(request)`, retried. Raises Final at once, the last Retryable when it gives up.
 
+    It gives up when attempts or time run out; where it is the service's own Retry-After that does not fit
+    into the time left, the error's `too_long_wait` is True.
+
     `on_start` is told before an attempt leaves, so that one that a crash cuts short is known; `on_attempt`
     is told after it.
     """
     draw = rng or _JITTER
-    number = 0
+    number, total_s = 0, policy.seconds(request.timeout_s)
 
     async def attempt() -> Reply:
         nonlocal number
@@ -73,12 +81,17 @@ async def complete(
     def wait(state: RetryCallState) -> float:
         longest = min(policy.longest_s, policy.first_s * 2 ** (state.attempt_number - 1))
         jitter = draw.uniform(0, longest)
-        asked = _asked(state)
-        return jitter if asked is None else max(jitter, asked)
+        error = _failure(state)
+        return max(jitter, (error.retry_after_s or 0.0) if error else 0.0)
 
     def stop(state: RetryCallState) -> bool:
-        spent = state.seconds_since_start or 0.0
-        return state.attempt_number >= policy.attempts or spent + state.upcoming_sleep > policy.total_s
+        if state.attempt_number >= policy.attempts:
+            return True
+        left = total_s - (state.seconds_since_start or 0.0)
+        error = _failure(state)
+        if error is not None:
+            error.too_long_wait = (error.retry_after_s or 0.0) > max(left, 0.0)
+        return state.upcoming_sleep > left
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(Retryable), wait=wait, stop=stop, sleep=sleep, reraise=True
@@ -99,7 +112,7 @@ async def _attempt(
     return reply
 
 
-def _asked(state: RetryCallState) -> float | None:
-    """The Retry-After of the attempt that has just failed."""
+def _failure(state: RetryCallState) -> Retryable | None:
+    """The error of the attempt that has just failed."""
     error = state.outcome.exception() if state.outcome else None
-    return error.retry_after_s if isinstance(error, Retryable) else None
+    return error if isinstance(error, Retryable) else None

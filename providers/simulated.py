@@ -38,6 +38,9 @@ WRONG = ("illegal", "malformed", "truncated", "refused", "prose", "ambiguous", "
 FAULTS = ("429", "529", "500", "cut", "hang")
 
 CHARS_PER_TOKEN = 3  # board text measures 3.2 characters per token with a public tokenizer
+# Tokens of the shortest prompt that OpenAI caches at all, and Claude but for its smallest models: a rehearsal
+# must not promise the discount to the short prompts of most games.
+CACHED_FROM = 1024
 
 _EFFORT = {"none": 0.0, "minimal": 0.25, "low": 0.5, "medium": 1.0, "high": 2.0, "xhigh": 3.0, "max": 4.0}
 _FILLER = "these words only take the room that the thoughts of a model would take, "
@@ -62,8 +65,8 @@ class Behaviour:
     spread       sigma of the latency's lognormal distribution; 0 makes it constant
     tokens       mean thinking tokens at medium effort, evenly between half and one and a half times that
     words        words of rationale beyond the sentence that names the move
-    price        dollars per million tokens, in and out
-    cache        count the system prompt as read from a cache once a game is under way
+    cache        count the system prompt as written to a cache by a game's first question and read from it by
+                 the later ones, in prompts that are long enough for a vendor to cache
     retry_after  seconds to wait that a 429 or 529 asks for
     wrong        rates of wrong answers (`WRONG`), one draw per request: together at most 1
     faults       rates of answers that do not arrive (`FAULTS`), one draw per attempt: together at most 1
@@ -75,7 +78,6 @@ class Behaviour:
     spread: float = 0.0
     tokens: int = 40
     words: int = 0
-    price: tuple[float, float] = (0.0, 0.0)
     cache: bool = True
     retry_after: float = 1.0
     wrong: Rates = ()
@@ -98,7 +100,7 @@ class Behaviour:
 
     @classmethod
     def parse(cls, spec: str) -> Self:
-        """From a player spec's tail: `greedy`, `mcts:200?latency=0.2&price=3,15&seed=7`."""
+        """From a player spec's tail: `greedy`, `mcts:200?latency=0.2&seed=7`."""
         bot, _, query = spec.partition("?")
         options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
         return cls.of(bot or "random", **dict(options))
@@ -120,20 +122,12 @@ def _amount(name: str, text: str) -> float:
     return value
 
 
-def _price(name: str, text: str) -> tuple[float, float]:
-    into, comma, out = text.partition(",")
-    if not comma:
-        raise ValueError(f"{name}={text}: expected dollars per million tokens in and out, such as price=3,15")
-    return _amount(name, into), _amount(name, out)
-
-
 _SETTINGS: Mapping[str, Callable[[str, str], Any]] = {
     "seed": _whole,
     "latency": _amount,
     "spread": _amount,
     "tokens": _whole,
     "words": _whole,
-    "price": _price,
     "cache": lambda name, text: _whole(name, text) != 0,
     "retry_after": _amount,
 }
@@ -200,11 +194,14 @@ class StandIn:
         if finish == "stop" and _tokens(text) > room:
             text, finish = text[: max(room, 0) * CHARS_PER_TOKEN], "length"
         thinking = min(thinking, request.max_output_tokens)
-        cached = _tokens(request.system) if self.behaviour.cache and ask.under_way else 0
         prompt = prompt_tokens(request)
+        cached = _tokens(request.system) if self.behaviour.cache and prompt >= CACHED_FROM else 0
+        from_cache, to_cache = (cached, 0) if ask.under_way else (0, cached)
         return Reply(
             text=text,
-            usage=Usage(prompt - cached, cached, output=thinking + _tokens(text), reasoning=thinking),
+            usage=Usage(
+                prompt - cached, from_cache, to_cache, output=thinking + _tokens(text), reasoning=thinking
+            ),
             finish=finish,  # type: ignore[arg-type]
             finish_detail=detail,
             reasoning=self._thoughts(thinking),
@@ -382,11 +379,6 @@ class Simulated:
         self._options = options
         self.behaviour = Behaviour.of(**options)
         self._stand_ins: dict[str, StandIn] = {}
-
-    @property
-    def price(self) -> tuple[float, float]:
-        """Dollars per million tokens, in and out."""
-        return self.behaviour.price
 
     def capabilities(self, model: str) -> Capabilities:
         return Capabilities(temperature=False, seed=True, reasoning="raw")

@@ -1,10 +1,10 @@
-"""The stand-in of `simulated.py` on loopback, in the wire formats of Anthropic, OpenAI (both) and Gemini.
+"""The stand-in of `simulated.py` on loopback, in the wire formats of `dialects.py`, with faults to order.
 
 It exists so that the real SDKs, and whatever is built on them, can be tried, load-tested and rehearsed
-without a key: envelopes, usage, stop reasons, error bodies and headers are as each vendor sends them, but
-for the model they report, which is "simulated/<bot>". Faults come at the behaviour's rates, or on demand:
-from the header `x-stand-in-fault`, or queued for the next calls by POST /_control. GET /_control tells
-what was asked and answered. Only loopback addresses are served.
+without a key. Answers are as each vendor sends them, but for the model they report, which is
+"simulated/<bot>", and what a vendor would refuse is refused in its words. Faults come at the behaviour's
+rates, or on demand: from the header `x-stand-in-fault`, or queued for the next calls by POST /_control.
+GET /_control tells what was asked and answered. Only loopback addresses are served.
 
 Left out: streaming, batches, tools and images; they answer 400 or 404. Chat Completions carries the
 thinking as `reasoning_content`, which OpenAI itself never sends but servers that speak its format do.
@@ -16,34 +16,19 @@ import asyncio
 import ipaddress
 import json
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
-from typing import Any, NamedTuple, get_args
 
 from aiohttp import web
 
-from providers.base import Effort, Message, Reply, Request
+from providers.base import Reply, Request
+from providers.dialects import ANTHROPIC, CHAT, EPOCH, GEMINI, RESPONSES, Body, Problem, Wire
 from providers.simulated import WRONG, Behaviour, StandIn, prompt_tokens
 
-Body = dict[str, Any]
-
 FAULT_HEADER = "x-stand-in-fault"
-_NO_LIMIT = 1 << 20  # output tokens, where a request names no bound
-_EPOCH = 1_700_000_000
-
-
-class Problem(NamedTuple):
-    """One refusal at the door, in the words of each vendor."""
-
-    status: int
-    anthropic: str
-    openai: str | None
-    gemini: str
-    message: str
-
 
 PROBLEMS = {
     "400": Problem(
@@ -78,308 +63,6 @@ _WAIT = frozenset({429, 503, 529})  # statuses that say how long to wait
 # On demand: a problem, no answer (hang, cut), a broken one (garbled: 200 with broken JSON; half: a body cut
 # short), a wrong one (`WRONG`, and blocked: Gemini's refusal of the prompt itself), or "ok" to let one pass.
 ON_DEMAND = (*PROBLEMS, "hang", "cut", "garbled", "half", *WRONG, "blocked", "ok")
-
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """One vendor's format: how a request is read, and how each thing that can be said is written."""
-
-    name: str
-    read: Callable[[Body, str], Request]  # the body, and the model where the path names it
-    write: Callable[[Reply, Body], Body]  # the reply, and the body that asked for it
-    tally: Callable[[int], Body]  # a token count
-    error: Callable[[Problem, float], Body]
-    headers: Callable[[str], dict[str, str]]
-
-
-def _text(content: object) -> str:
-    """The text of a string, a block, or a list of blocks."""
-    if isinstance(content, list):
-        return "\n".join(filter(None, map(_text, content)))
-    if isinstance(content, dict):
-        return str(content.get("text", ""))
-    return content if isinstance(content, str) else ""
-
-
-def _messages(items: list[Body], key: str = "content") -> tuple[Message, ...]:
-    """The turns of a conversation; every other kind of item (a reasoning item, a tool's) is passed over."""
-    return tuple(
-        Message("user" if item.get("role", "user") == "user" else "assistant", _text(item[key]))
-        for item in items
-        if key in item
-    )
-
-
-def _effort(word: object, thinks: bool = True) -> Effort | None:
-    """A vendor's word for it; words it does not share with us count as none given."""
-    if not thinks:
-        return "none"
-    return next((effort for effort in get_args(Effort) if effort == word), None)
-
-
-def _read_anthropic(body: Body, _: str) -> Request:
-    wants = body.get("output_config") or {}
-    thinks = (body.get("thinking") or {}).get("type", "disabled") != "disabled"
-    return Request(
-        model=body["model"],
-        system=_text(body.get("system")),
-        messages=_messages(body["messages"]),
-        schema=(wants.get("format") or {}).get("schema"),
-        effort=_effort(wants.get("effort"), thinks),
-        max_output_tokens=body.get("max_tokens", _NO_LIMIT),
-    )
-
-
-def _write_anthropic(reply: Reply, body: Body) -> Body:
-    usage, refused = reply.usage, reply.finish == "refusal"
-    content: list[Body] = []
-    if reply.reasoning:
-        shown = (body.get("thinking") or {}).get("display", "summarized") != "omitted"
-        thinking = reply.reasoning if shown else ""
-        content.append({"type": "thinking", "thinking": thinking, "signature": "c2ltdWxhdGVk"})
-    if reply.text:
-        content.append({"type": "text", "text": reply.text, "citations": None})
-    details = {"type": "refusal", "category": "general_harms", "explanation": "a simulated refusal"}
-    return {
-        "id": f"msg_{reply.request_id}",
-        "type": "message",
-        "role": "assistant",
-        "model": reply.model,
-        "content": content,
-        "stop_reason": {"length": "max_tokens", "refusal": "refusal"}.get(reply.finish, "end_turn"),
-        "stop_sequence": None,
-        "stop_details": details if refused else None,
-        "container": None,
-        "usage": {
-            "input_tokens": usage.input_fresh,
-            "cache_read_input_tokens": usage.cache_read,
-            "cache_creation_input_tokens": 0,
-            "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-            "output_tokens": usage.output,
-            "output_tokens_details": {"thinking_tokens": usage.reasoning},
-            "service_tier": "standard",
-        },
-    }
-
-
-def _error_anthropic(problem: Problem, _: float) -> Body:
-    error = {"type": problem.anthropic, "message": problem.message}
-    return {"type": "error", "error": error, "request_id": None}
-
-
-def _headers_anthropic(request_id: str) -> dict[str, str]:
-    return {
-        "request-id": request_id,
-        "anthropic-ratelimit-requests-limit": "4000",
-        "anthropic-ratelimit-requests-remaining": "3999",
-        "anthropic-ratelimit-requests-reset": "2030-01-01T00:00:00Z",
-        "anthropic-ratelimit-input-tokens-limit": "2000000",
-        "anthropic-ratelimit-input-tokens-remaining": "1990000",
-        "anthropic-ratelimit-input-tokens-reset": "2030-01-01T00:00:00Z",
-    }
-
-
-def _read_responses(body: Body, _: str) -> Request:
-    given = body["input"]
-    turns = [{"role": "user", "content": given}] if isinstance(given, str) else given
-    told = [item for item in turns if item.get("role") in ("system", "developer")]
-    effort = (body.get("reasoning") or {}).get("effort")
-    instructions = [_text(body.get("instructions")), _text([item["content"] for item in told])]
-    return Request(
-        model=body["model"],
-        system="\n".join(filter(None, instructions)),
-        messages=_messages([item for item in turns if item not in told]),
-        schema=((body.get("text") or {}).get("format") or {}).get("schema"),
-        effort=_effort(effort),
-        max_output_tokens=body.get("max_output_tokens") or _NO_LIMIT,
-    )
-
-
-def _write_responses(reply: Reply, body: Body) -> Body:
-    cut = reply.finish == "length"
-    output: list[Body] = []
-    if reply.usage.reasoning:
-        asked = (body.get("reasoning") or {}).get("summary")
-        summary = [{"type": "summary_text", "text": reply.reasoning}] if asked else []
-        output.append({"type": "reasoning", "id": f"rs_{reply.request_id}", "summary": summary})
-    if reply.text or not cut:
-        part: Body = {"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []}
-        if reply.finish == "refusal":
-            part = {"type": "refusal", "refusal": reply.text}
-        message = {"type": "message", "id": f"msg_{reply.request_id}", "role": "assistant", "content": [part]}
-        output.append(message | {"status": "incomplete" if cut else "completed"})
-    return {
-        "id": f"resp_{reply.request_id}",
-        "object": "response",
-        "created_at": _EPOCH,
-        "status": "incomplete" if cut else "completed",
-        "error": None,
-        "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
-        "instructions": None,
-        "max_output_tokens": body.get("max_output_tokens"),
-        "model": reply.model,
-        "output": output,
-        "parallel_tool_calls": True,
-        "previous_response_id": None,
-        "reasoning": body.get("reasoning"),
-        "store": False,
-        "temperature": 1.0,
-        "text": {"format": {"type": "text"}},
-        "tool_choice": "auto",
-        "tools": [],
-        "top_p": 1.0,
-        "truncation": "disabled",
-        "metadata": {},
-        "service_tier": "default",
-        "usage": {
-            "input_tokens": reply.usage.input,
-            "input_tokens_details": {"cached_tokens": reply.usage.cache_read, "cache_write_tokens": 0},
-            "output_tokens": reply.usage.output,
-            "output_tokens_details": {"reasoning_tokens": reply.usage.reasoning},
-            "total_tokens": reply.usage.input + reply.usage.output,
-        },
-    }
-
-
-def _read_chat(body: Body, _: str) -> Request:
-    turns = body["messages"]
-    told = [item for item in turns if item.get("role") in ("system", "developer")]
-    form = (body.get("response_format") or {}).get("json_schema") or {}
-    return Request(
-        model=body["model"],
-        system=_text([item["content"] for item in told]),
-        messages=_messages([item for item in turns if item not in told]),
-        schema=form.get("schema"),
-        effort=_effort(body.get("reasoning_effort")),
-        max_output_tokens=body.get("max_completion_tokens") or body.get("max_tokens") or _NO_LIMIT,
-        seed=body.get("seed"),
-    )
-
-
-def _write_chat(reply: Reply, _: Body) -> Body:
-    said, refused = (None, reply.text) if reply.finish == "refusal" else (reply.text, None)
-    message: Body = {"role": "assistant", "content": said, "refusal": refused, "annotations": []}
-    if reply.reasoning:
-        message["reasoning_content"] = reply.reasoning
-    finish = "length" if reply.finish == "length" else "stop"
-    return {
-        "id": f"chatcmpl-{reply.request_id}",
-        "object": "chat.completion",
-        "created": _EPOCH,
-        "model": reply.model,
-        "choices": [{"index": 0, "finish_reason": finish, "logprobs": None, "message": message}],
-        "usage": {
-            "prompt_tokens": reply.usage.input,
-            "prompt_tokens_details": {"cached_tokens": reply.usage.cache_read, "cache_write_tokens": 0},
-            "completion_tokens": reply.usage.output,
-            "completion_tokens_details": {"reasoning_tokens": reply.usage.reasoning},
-            "total_tokens": reply.usage.input + reply.usage.output,
-        },
-        "service_tier": "default",
-        "system_fingerprint": "fp_simulated",
-    }
-
-
-def _error_openai(problem: Problem, _: float) -> Body:
-    kind = {"insufficient_quota": "insufficient_quota", "rate_limit_exceeded": "requests"}.get(
-        problem.openai or "", "server_error" if problem.status >= 500 else "invalid_request_error"
-    )
-    return {"error": {"message": problem.message, "type": kind, "param": None, "code": problem.openai}}
-
-
-def _headers_openai(request_id: str) -> dict[str, str]:
-    return {
-        "x-request-id": request_id,
-        "openai-processing-ms": "1",
-        "x-ratelimit-limit-requests": "10000",
-        "x-ratelimit-remaining-requests": "9999",
-        "x-ratelimit-reset-requests": "6ms",
-        "x-ratelimit-limit-tokens": "2000000",
-        "x-ratelimit-remaining-tokens": "1999000",
-        "x-ratelimit-reset-tokens": "30ms",
-    }
-
-
-def _either(body: Body, camel: str, snake: str) -> Any:
-    """Gemini reads both spellings of a field, and its clients mix them."""
-    return body.get(camel, body.get(snake))
-
-
-def _read_gemini(body: Body, model: str) -> Request:
-    wants = _either(body, "generationConfig", "generation_config") or {}
-    thinking = _either(wants, "thinkingConfig", "thinking_config") or {}
-    level = str(_either(thinking, "thinkingLevel", "thinking_level") or "").lower()
-    system = _either(body, "systemInstruction", "system_instruction") or {}
-    schema = _either(wants, "responseJsonSchema", "response_json_schema")
-    return Request(
-        model=model,
-        system=_text(system.get("parts")) if isinstance(system, dict) else _text(system),
-        messages=_messages(body["contents"], "parts"),
-        schema=schema or _either(wants, "responseSchema", "response_schema"),
-        effort=_effort(level, _either(thinking, "thinkingBudget", "thinking_budget") != 0),
-        max_output_tokens=_either(wants, "maxOutputTokens", "max_output_tokens") or _NO_LIMIT,
-        seed=wants.get("seed"),
-    )
-
-
-def _write_gemini(reply: Reply, body: Body) -> Body:
-    wants = _either(body, "generationConfig", "generation_config") or {}
-    thinking = _either(wants, "thinkingConfig", "thinking_config") or {}
-    usage = reply.usage
-    answer: Body = {
-        "usageMetadata": {
-            "promptTokenCount": usage.input,
-            "cachedContentTokenCount": usage.cache_read,
-            "candidatesTokenCount": usage.output - usage.reasoning,
-            "thoughtsTokenCount": usage.reasoning,
-            "totalTokenCount": usage.input + usage.output,
-            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": usage.input}],
-        },
-        "modelVersion": reply.model,
-        "responseId": reply.request_id,
-    }
-    if reply.finish_detail == "blocked":
-        return {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, **answer}
-    if reply.finish == "refusal":
-        return {"candidates": [{"finishReason": "SAFETY", "index": 0}], **answer}
-    parts: list[Body] = []
-    if reply.reasoning and _either(thinking, "includeThoughts", "include_thoughts"):
-        parts.append({"text": reply.reasoning, "thought": True})
-    if reply.text:
-        parts.append({"text": reply.text})
-    finish = "MAX_TOKENS" if reply.finish == "length" else "STOP"
-    content = {"role": "model", "parts": parts} if parts else {"role": "model"}
-    return {"candidates": [{"content": content, "finishReason": finish, "index": 0}], **answer}
-
-
-def _error_gemini(problem: Problem, wait_s: float) -> Body:
-    error: Body = {"code": problem.status, "message": problem.message, "status": problem.gemini}
-    if problem.status == 429:
-        retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{wait_s:g}s"}
-        error["details"] = [retry]
-    return {"error": error}
-
-
-ANTHROPIC = Wire(
-    "anthropic",
-    _read_anthropic,
-    _write_anthropic,
-    lambda n: {"input_tokens": n},
-    _error_anthropic,
-    _headers_anthropic,
-)
-RESPONSES = Wire(
-    "responses",
-    _read_responses,
-    _write_responses,
-    lambda n: {"object": "response.input_tokens", "input_tokens": n},
-    _error_openai,
-    _headers_openai,
-)
-CHAT = Wire("chat", _read_chat, _write_chat, lambda n: {}, _error_openai, _headers_openai)
-GEMINI = Wire(
-    "gemini", _read_gemini, _write_gemini, lambda n: {"totalTokens": n}, _error_gemini, lambda _: {}
-)
 
 
 class Server:
@@ -486,6 +169,8 @@ class Server:
         body, question = await self._read(request, wire)
         if isinstance(question, Problem):
             return self._refuse(wire, question)
+        if why := wire.refuse(body):
+            return self._refuse(wire, PROBLEMS["400"]._replace(message=why))
         mind = self._models.get(question.model, self._default)
         key = mind.digest(question)[:16] + question.model.encode()
         self._asked[key] += 1
@@ -500,7 +185,7 @@ class Server:
         if reply.latency_s:
             await asyncio.sleep(reply.latency_s)
         data = json.dumps(wire.write(reply, body), separators=(",", ":")).encode()
-        headers = wire.headers(f"req_simulated_{self._requests}")
+        headers = wire.headers(f"req_simulated_{self._requests}", body)
         if fault == "half":
             return await _send_half(request, data)
         if fault == "garbled":
@@ -526,7 +211,7 @@ class Server:
             return {}, _bad(f"unreadable request: {error!r}")
 
     def _refuse(self, wire: Wire, problem: Problem, wait_s: float = 0.0) -> web.Response:
-        headers = wire.headers(f"req_simulated_{self._requests}")
+        headers = wire.headers(f"req_simulated_{self._requests}", {})
         if problem.status in _WAIT:
             headers["retry-after"] = f"{wait_s:g}"
         return web.json_response(wire.error(problem, wait_s), status=problem.status, headers=headers)
@@ -549,7 +234,7 @@ class Server:
             {
                 "id": name,
                 "object": "model",
-                "created": _EPOCH,
+                "created": EPOCH,
                 "owned_by": "simulated",
                 "type": "model",
                 "display_name": f"{name} (simulated)",

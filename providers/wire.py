@@ -97,14 +97,22 @@ class Service:
         return url
 
     def key(self) -> str:
-        """The first key variable that is set, or ''."""
-        found = next((os.environ[v] for v in self.key_variables if os.environ.get(v)), "")
-        keep_secret(found)
-        return found
+        """The first key variable that is set, without blanks around it, or ''."""
+        return self._key()[1]
+
+    def _key(self) -> tuple[str, str]:
+        """(variable, key)."""
+        given = ((variable, os.environ.get(variable, "").strip()) for variable in self.key_variables)
+        variable, key = next((pair for pair in given if pair[1]), ("", ""))
+        keep_secret(key)
+        return variable, key
 
     def endpoint(self, base_url: str = "") -> Endpoint:
-        """Address and key. Final("auth") names the variable to set; a loopback server needs none."""
-        url, key = self.base_url(base_url), self.key()
+        """Address and key. Final("auth") names the variable to set or mend; a loopback server needs none."""
+        url, (variable, key) = self.base_url(base_url), self._key()
+        if not all("!" <= character <= "~" for character in key):  # no header can carry it
+            why = "a key is printable ASCII without spaces; was more than the key copied?"
+            raise Final("auth", f"{self.name}: {variable} holds no key: {why}")
         if key and urlsplit(url).username:
             raise Final("auth", f"{self.name}: both a key and a user in the base URL; take one of them away")
         if not key and self.key_needed:
@@ -145,7 +153,7 @@ def check(name: str, request: Request, able: Capabilities) -> None:
     asked = (
         (request.temperature is not None and not able.temperature, "a temperature"),
         (request.seed is not None and not able.seed, "a seed"),
-        (request.effort not in (None, "none") and not able.effort, "an effort"),
+        (request.effort is not None and request.effort not in able.efforts, _effort(request, able)),
         (request.mode == "decision" and not able.decision, "the decision mode"),
         (request.tier not in able.tiers, f"the tier {request.tier!r} (it has {', '.join(able.tiers)})"),
     )
@@ -154,6 +162,12 @@ def check(name: str, request: Request, able: Capabilities) -> None:
         raise Final(
             "bad_request", f"{name}:{request.model} does not take {' nor '.join(refused)}; leave it out"
         )
+
+
+def _effort(request: Request, able: Capabilities) -> str:
+    return (
+        f"the effort {request.effort!r} (it has {', '.join(able.efforts)})" if able.efforts else "an effort"
+    )
 
 
 def dumps(body: object) -> str:
@@ -167,13 +181,13 @@ def count(value: object) -> int:
 
 
 def read(parse: Callable[[Any], T], text: str, name: str, sent: str) -> T:
-    """`parse` of the JSON in `text`; whatever is wrong with its shape is Retryable("protocol")."""
+    """`parse` of the JSON in `text`; whatever is wrong with its shape or depth is Retryable("protocol")."""
     try:
         return parse(json.loads(text))
     except ProviderError as error:
         error.raw_request, error.raw_response = redact(sent), text
         raise
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise garbled(name, f"{type(error).__name__}: {error}", sent, text) from None
 
 
@@ -226,27 +240,47 @@ def _final_kind(status: int, message: str, words: frozenset[str]) -> FinalKind |
     return "bad_request"
 
 
-def unanswered(name: str, url: str, error: BaseException, after_s: float, sent: str) -> Retryable:
+def unanswered(
+    name: str, url: str, error: BaseException, after_s: float, sent: str, *, opaque: bool = False
+) -> Retryable:
     """No answer arrived: too late, cut off, or no connection at all, in which case nothing can be billed.
 
-    Judged by the aiohttp error at the bottom, as one SDK reports a cut connection as a time-out.
+    Judged by the aiohttp error at the bottom, as one SDK reports a cut connection as a time-out. What has no
+    error of a transport in its chain failed before anything was sent, but for an `opaque` error, which hides
+    its causes and so may have been billed.
     """
     import aiohttp
 
     chain = list(_causes(error))
     root = next((e for e in chain if isinstance(e, aiohttp.ClientError)), chain[-1])
-    never_sent = isinstance(root, aiohttp.ClientConnectorError)
+    left = opaque or any(_is_transport(e) for e in chain)
+    never_sent = not left or isinstance(root, (aiohttp.ClientConnectorError, aiohttp.InvalidURL))
     if any(isinstance(e, TimeoutError) for e in chain) and not never_sent:
         late = f"{name} gave no answer within {after_s:g} s"
         return Retryable("timeout", late, possibly_billed=True, raw_request=sent)
     broken = isinstance(root, aiohttp.ClientPayloadError)
     said = "the answer broke off" if broken else "no connection" if never_sent else "the connection was cut"
+    said = said if left else "nothing was sent"
     return Retryable(
         "protocol" if broken else "connection",
         f"{name} at {public(url)}: {said} ({type(root).__name__}: {root})",
         possibly_billed=not never_sent,
         raw_request=sent,
     )
+
+
+def unsendable(name: str, error: Exception, body: str) -> Final:
+    """The request cannot be put on the wire: a lone surrogate in its text, a header of other than ASCII."""
+    why = f"{name}: the request cannot be sent ({type(error).__name__}: {error})"
+    return Final("bad_request", why, raw_request=body.encode(errors="backslashreplace").decode())
+
+
+def _is_transport(error: BaseException) -> bool:
+    """An error of a connection, by aiohttp, by the system, or by the httpx of either name that SDKs use."""
+    import aiohttp
+
+    known = isinstance(error, (aiohttp.ClientError, OSError))
+    return known or any(kind.__name__ == "TransportError" for kind in type(error).__mro__)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -275,7 +309,7 @@ def _explain(body: str) -> tuple[str, frozenset[str], float | None]:
     """(message, code words, seconds to wait) of an error body in any vendor's shape, or of plain text."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = frozenset(word for word in _WORDS if word in body)
         return body.strip()[:300], said, None
     if isinstance(found, list) and found:  # Gemini wraps some errors in a list

@@ -197,6 +197,7 @@ def check(request: DuelRequest) -> None:
     import engine
     from orchestrator.cli.human import ask_for_move
     from orchestrator.duel import draw_opening, seat_players
+    from orchestrator.players import BotPlayer
     from orchestrator.table import Table
 
     players = seat_players(request, Table(ask_human=ask_for_move))
@@ -204,6 +205,9 @@ def check(request: DuelRequest) -> None:
     game = engine.new(request.game, 0, **request.variant)
     if game.num_players() != len(players):
         raise ValueError(f"{request.game} is for {game.num_players()} players, got {len(players)}")
+    for player in players:
+        if isinstance(player, BotPlayer):
+            player.bot.check_game(game)
     for pair in range(request.pairs):
         draw_opening(request, engine.derive(request.seed, "pair", pair))
 
@@ -219,7 +223,7 @@ def require_keys(request: DuelRequest) -> None:
         spec = Spec.parse(player, PriceBook.load())
         if spec.kind in providers.names():
             try:
-                providers.require_key(spec.kind, spec.options.get("base_url", ""))
+                providers.require_key(spec.kind, spec.options.get("base_url", ""), spec.name)
             except Final as error:
                 raise SpecError(error.message) from None
 

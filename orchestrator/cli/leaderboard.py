@@ -252,7 +252,9 @@ def _differing(player: Player, others: Sequence[Player]) -> list[str]:
     """The settings in which players of one spec differ."""
     settings = [{"style": one.style, "track": one.track, **one.parameters} for one in (player, *others)]
     mine, *_ = settings
-    return [f"{name}={value}" for name, value in mine.items() if any(s.get(name) != value for s in settings)]
+    differ = {name: value for name, value in mine.items() if any(s.get(name) != value for s in settings)}
+    told = {name: value for name, value in differ.items() if name not in ("prompts", "price", "endpoint")}
+    return [f"{name}={value}" for name, value in (told or differ).items()]
 
 
 # ── rating ───────────────────────────────────────────────────────────────────────────────────────────

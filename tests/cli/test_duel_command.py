@@ -224,6 +224,18 @@ def test_a_game_of_plain_python_from_outside_plays_at_once(tmp_path) -> None:
     assert last["players"][0]["forfeits"] == last["players"][0]["illegal"] == 0
 
 
+def test_a_bot_that_cannot_play_the_game_is_told_so_before_anything_is_made(tmp_path) -> None:
+    (tmp_path / "nim7.py").write_text(NIM)
+    info = tmp_path / "nim7-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nim7\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[duelist.games]\nnim7 = nim7:Nim\n")
+    words = ("duel", "bot:perfect", "vs", "bot:random", "--game", "nim7")
+    done = orchestrator(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2 and "cannot play 'nim7'" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 def test_help_imports_nothing_heavy() -> None:
     heavy = "anthropic openai google litellm aiohttp sqlmodel pydantic jinja2 rich tenacity engine prompts"
     code = (

@@ -148,6 +148,12 @@ def test_whoever_needed_two_answers_was_asked_again(first) -> None:
     assert (made.outcome, made.illegal) == ("reasked", int(first is ILLEGAL))
 
 
+def test_a_service_that_wants_us_later_than_we_wait_stops_the_run_not_the_match() -> None:
+    later = Retryable("rate_limit", "later", status=429, retry_after_s=4000)
+    with pytest.raises(Halt, match="come back in 4000 s"):
+        choose(Scripted([later, GOOD]))
+
+
 def test_once_the_run_stops_no_new_call_leaves() -> None:
     """Neither a retry, nor a wait for one, nor another ask; what was answered is told."""
     busy = Retryable("rate_limit", "later", retry_after_s=1000)
@@ -285,6 +291,8 @@ def test_whoever_plays_alike_has_one_hash_however_written(monkeypatch) -> None:
     )
     assert hashed("luna?style=terse") == hashed("luna", style="terse") != luna
     assert hashed("sim:greedy?illegal=0.1") != hashed("sim:greedy") != hashed("sim:greedy?track=rules")
+    assert hashed("sim:greedy") == hashed("sim:greedy?latency=1&429=0.1")
+    assert hashed("bot:mcts:200") == hashed("bot:mcts:0200?c=1.4") != hashed("bot:mcts:200?c=1.5")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     assert hashed("luna") == luna
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import engine
 from providers.base import Message, Request
 
@@ -36,3 +38,8 @@ def question(
         schema=OPEN if track == "open" else RULES,
         **more,  # type: ignore[arg-type]
     )
+
+
+def lengthy(asked: Request) -> Request:
+    """The same question under rules that are long enough for a vendor's cache."""
+    return replace(asked, system=asked.system + "\nAs was said before." * 200)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import providers
-from providers.base import Message, Reply, Request, Usage
+from providers.base import Final, Message, Reply, Request, Usage
 from tests.providers.replay import replaying, wire
 
 SCHEMA = {"type": "object", "properties": {"action": {"type": "integer", "enum": [0, 1]}}}
@@ -129,7 +129,7 @@ def test_no_system_prompt_is_no_empty_one(name: str, model: str) -> None:
     ("effort", "thinking", "said"),
     [
         ("none", "disabled", None),
-        ("minimal", "adaptive", "low"),
+        ("low", "adaptive", "low"),
         ("medium", "adaptive", "medium"),
         ("max", "adaptive", "max"),
     ],
@@ -147,8 +147,8 @@ def test_an_effort_of_none_asks_openai_for_no_summary() -> None:
 @pytest.mark.parametrize(
     ("model", "effort", "values"),
     [
-        ("gemini-3.8-flash", "none", ["False", "MINIMAL"]),
-        ("gemini-4-argon", "max", ["True", "XHIGH"]),
+        ("gemini-3.8-flash", "minimal", ["MINIMAL", "True"]),
+        ("gemini-4-argon", "xhigh", ["True", "XHIGH"]),
         ("gemini-2.5-pro", "low", ["1024", "True"]),
         ("models/gemini-2.5-flash", "none", ["0", "False"]),
     ],
@@ -156,6 +156,38 @@ def test_an_effort_of_none_asks_openai_for_no_summary() -> None:
 def test_efforts_of_google(model: str, effort: Any, values: list[str]) -> None:
     body, _ = ask("google", model, effort=effort)
     assert sorted(map(str, body["generationConfig"]["thinkingConfig"].values())) == values
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "effort", "words"),
+    [
+        ("anthropic", "claude-sonnet-5-5", "minimal", "none, low, medium, high, xhigh, max"),
+        ("anthropic", "claude-opus-4-6", "xhigh", "none, low, medium, high, max"),
+        ("google", "gemini-3.8-flash", "none", "minimal, low, medium, high, xhigh"),
+        ("google", "gemini-4-argon", "max", "minimal, low, medium, high, xhigh"),
+        ("google", "gemini-2.5-pro", "none", "minimal, low, medium, high, xhigh"),
+        ("openai", "gpt-5-mini", "none", "minimal, low, medium, high"),
+        ("openai", "gpt-5.4", "max", "none, low, medium, high, xhigh"),
+        ("litellm", "anthropic/claude-sonnet-5-5", "minimal", "none, low, medium, high, xhigh, max"),
+        ("litellm", "openai/responses/gpt-5-mini", "max", "minimal, low, medium, high"),
+    ],
+)
+def test_an_effort_that_a_model_lacks_is_refused_with_those_it_has(
+    name: str, model: str, effort: Any, words: str
+) -> None:
+    provider = providers._module(name).create()
+    asked = replace(REQUEST, model=model, effort=effort, mode="text")
+    able = provider.capabilities(model)
+    assert able.effort and ", ".join(able.efforts) == words
+    with pytest.raises(Final, match=f"effort '{effort}' .it has {words}.") as caught:
+        asyncio.run(provider.complete(asked))
+    assert caught.value.kind == "bad_request"
+
+
+def test_what_thinks_at_no_bidding_has_no_efforts() -> None:
+    for name, model in (("anthropic", "claude-haiku-4-5"), ("openai", "gpt-4.1"), ("google", "gemini-2.0-x")):
+        able = providers.create(name).capabilities(model)
+        assert (able.efforts, able.effort, able.reasoning) == ((), False, "none")
 
 
 def test_a_tier_is_asked_for_and_the_one_served_is_reported() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from providers.base import Usage
-from providers.prices import Price, PriceBook, cost, price_from_text
+from providers.prices import Price, PriceBook, Rates, cost, most, price_from_text
 
 BOOK = PriceBook.load()
 THEN = date(2026, 11, 20)
@@ -61,6 +61,26 @@ def bill(provider: str, model: str, usage: Usage, on: date = THEN) -> Decimal:
 )
 def test_an_invoice(provider: str, model: str, usage: Usage, dollars: str) -> None:
     assert bill(provider, model, usage) == Decimal(dollars)
+
+
+@pytest.mark.parametrize(
+    ("prompt_bytes", "dollars"),
+    [
+        (2_001, "0.011004"),  # 1001 tokens as writes for an hour, 4 each, and 700 of output, 10 each
+        (400_002, "1.810509"),  # 200001 tokens beyond the step: the dearer rates for all, 9 and 15
+    ],
+)
+def test_the_most_that_a_call_can_cost(prompt_bytes: int, dollars: str) -> None:
+    price = Price(
+        *(rate * 10**6 for rate in (2, 1, 3, 4, 10)),
+        long_above=200_000,
+        long=Rates(*(rate * 10**6 for rate in (4, 2, 6, 9, 15))),
+    )
+    top = most(price, prompt_bytes, 700)
+    assert Decimal(top) / 10**12 == Decimal(dollars)
+    tokens = prompt_bytes // 2
+    for kind in ("input_fresh", "cache_read", "cache_write_short", "cache_write_long"):
+        assert cost(price, Usage(output=700, **{kind: tokens})) <= top
 
 
 def test_a_rate_below_a_nano_dollar_is_not_rounded() -> None:

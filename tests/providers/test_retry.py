@@ -128,9 +128,30 @@ def test_retry_after_is_the_least_wait() -> None:
 
 def test_a_wait_beyond_the_total_is_not_begun() -> None:
     error = busy(301.0)
-    run = Run(error, REPLY)
+    run = Run(error, REPLY, total_s=300.0)
     assert run.result is error
     assert run.naps == [] and len(run.attempts) == 1
+    assert error.too_long_wait, "the service asked for more than there is"
+
+
+def test_the_total_leaves_room_for_every_attempt() -> None:
+    assert REQUEST.timeout_s == 120.0
+    assert RetryPolicy(attempts=5).seconds(300.0) == 5 * (300.0 + 60.0)
+    assert RetryPolicy(attempts=5, total_s=7.0).seconds(300.0) == 7.0
+    run = Run(busy(899.0), REPLY)
+    assert run.result is REPLY and run.naps == [899.0]
+    run = Run(too_long := busy(901.0), REPLY)
+    assert run.result is too_long and too_long.too_long_wait
+
+
+def test_trying_in_vain_is_not_a_wait_that_is_too_long() -> None:
+    errors = [busy(1.0) for _ in range(5)]
+    run = Run(*errors)
+    assert run.result is errors[-1] and not any(error.too_long_wait for error in errors)
+    only = busy(5000.0)
+    assert Run(only, attempts=1).result is only and not only.too_long_wait, "the attempts ran out"
+    slow = busy()
+    assert Run(slow, total_s=0.0).result is slow and not slow.too_long_wait, "our own wait did not fit"
 
 
 def test_cancelling_is_not_an_error_to_retry() -> None:

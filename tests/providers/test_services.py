@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
@@ -18,7 +19,7 @@ import pytest
 
 import providers
 from providers.base import Final, Message, Provider, ProviderError, Reply, Request, Retryable, Usage
-from providers.wire import is_loopback
+from providers.wire import is_loopback, unanswered
 from tests.providers.replay import Replay, replaying, wire
 
 KEY = "sk-planted-0123456789abcdef"
@@ -461,6 +462,95 @@ def test_a_missing_key_is_named_before_anything_is_sent(
     asyncio.run(main())
 
 
+@OWN
+@pytest.mark.parametrize("key", ["sk-planted 0123456789", "sk-plänted-0123456789", "sk-planted\n0123456789"])
+def test_what_no_header_can_carry_is_no_key(
+    service: Service, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(service.key_variable, key)
+    error, replay = play(service, (200, wire(service.wire)["answer"]))
+    assert (type(error), error.kind, replay.seen) == (Final, "auth", [])
+    assert service.key_variable in str(error) and key not in str(error)
+    with pytest.raises(Final, match=service.key_variable):
+        providers.require_key(service.name)
+    assert {s.provider: s for s in providers.key_status()}[service.name].key_set
+
+
+@OWN
+def test_blanks_around_a_key_are_not_of_it(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(service.key_variable, f" {KEY}\r\n")
+    reply, replay = play(service, (200, wire(service.wire)["answer"]))
+    assert isinstance(reply, Reply)
+    assert KEY in str(replay.seen[0].headers)
+    monkeypatch.setenv(service.key_variable, " \n")
+    if service.name != "local":
+        with pytest.raises(Final, match="no key; set"):
+            providers.require_key(service.name, "https://api.example.com")
+
+
+@OWN
+def test_what_cannot_be_put_on_the_wire_was_not_billed(service: Service) -> None:
+    ask = service.request(messages=(Message("user", "half a character: \ud83d"),))
+    error, replay = play(service, (200, wire(service.wire)["answer"]), ask=ask)
+    if service.name == "google":  # its SDK escapes everything beyond ASCII
+        assert "\\ud83d" in replay.seen[0].text
+        return
+    assert isinstance(error, ProviderError) and not getattr(error, "possibly_billed", False)
+    assert replay.seen == []
+    error.raw_request.encode()
+
+
+def test_a_failure_of_no_transport_was_not_billed() -> None:
+    wrapped = RuntimeError("Connection error.")
+    wrapped.__cause__ = UnicodeEncodeError("ascii", "ä", 0, 1, "ordinal not in range")
+    assert not unanswered("x", "http://x", wrapped, 1.0, "").possibly_billed
+    assert unanswered("x", "http://x", wrapped, 1.0, "", opaque=True).possibly_billed
+    wrapped.__cause__ = ConnectionResetError()
+    assert unanswered("x", "http://x", wrapped, 1.0, "").possibly_billed
+    wrapped.__cause__ = type("ReadError", (type("TransportError", (Exception,), {}),), {})()
+    assert unanswered("x", "http://x", wrapped, 1.0, "").possibly_billed
+
+
+@OWN
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_nested_without_end_is_an_error_of_its_status(service: Service, status: int) -> None:
+    deep = '{"error": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    error, _ = play(service, (status, deep), ask=service.request(mode="text"))
+    assert (type(error), error.kind) == (Retryable, "protocol" if status == 200 else "server")
+
+
+@OWN
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_key_echoed_as_the_calls_id_is_redacted(service: Service, status: int) -> None:
+    headers = dict.fromkeys(("request-id", "x-request-id", "x-gemini-service-tier"), KEY)
+    found, _ = play(service, (status, wire(service.wire)["answer"]), headers=headers)
+    assert KEY not in f"{found!r} {found.__dict__ if status == 500 else ''}"
+    if service.name != "google":
+        assert found.request_id == "[redacted]"
+
+
+def test_a_local_answer_may_take_as_long_as_the_request_allows() -> None:
+    async def limit(provider: Provider) -> float | None:
+        session = provider._open()  # type: ignore[attr-defined]
+        return session.timeout.total
+
+    assert play(SERVICES[3], (200, "{}"), then=limit)[0] is None
+
+
+def test_litellm_is_where_its_models_vendor_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert providers.endpoint("litellm", model="openai/gpt-6-luna") == "https://api.openai.com/v1"
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://me:secret-word@proxy.example/v1")
+    assert providers.endpoint("litellm", model="openai/gpt-6-luna") == "https://proxy.example/v1"
+    assert providers.endpoint("litellm", "", "gemini/x") == "https://generativelanguage.googleapis.com"
+    assert providers.endpoint("litellm", "http://there.example", "mistral/x") == "http://there.example"
+    assert providers.endpoint("litellm") == providers.endpoint("litellm", model="mistral/x") == ""
+    assert providers.endpoint("openai") == "https://proxy.example/v1"
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(Final, match="ANTHROPIC_API_KEY"):
+        providers.require_key("litellm", model="anthropic/claude-sonnet-5-5")
+    providers.require_key("litellm", model="mistral/x")
+
+
 @ALL
 def test_a_rehearsal_on_loopback_needs_no_key(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(service.key_variable)
@@ -591,7 +681,7 @@ def test_the_base_url_comes_from_the_environment(service: Service, monkeypatch: 
 
 def test_names_are_the_services() -> None:
     assert set(providers.names()) >= {"anthropic", "google", "litellm", "local", "openai"}
-    assert not {"base", "wire", "retry", "prices", "stand_in"} & set(providers.names())
+    assert not {"base", "wire", "retry", "prices", "dialects", "stand_in"} & set(providers.names())
 
 
 def test_an_unknown_provider_is_answered_with_the_known_ones() -> None:
@@ -603,6 +693,25 @@ def test_an_unknown_provider_is_answered_with_the_known_ones() -> None:
 def test_an_unknown_option_is_refused(service: Service) -> None:
     with pytest.raises(ValueError, match="base_ulr"):
         providers.create(service.name, base_ulr="http://127.0.0.1")
+
+
+def test_warming_litellm_tells_it_to_stay_at_home_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    variable = "LITELLM_LOCAL_MODEL_COST_MAP"
+    monkeypatch.setenv(variable, "")  # so that it is taken away again
+    monkeypatch.delenv(variable)
+    told: list[str | None] = []
+
+    def find(name: str, *more: Any) -> Any:
+        told.append(os.environ.get(variable))
+        return None
+
+    providers._module("litellm")
+    finder = type("Finder", (), {"find_spec": staticmethod(find)})
+    monkeypatch.delitem(sys.modules, "litellm", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [finder])
+    with pytest.raises(ImportError):
+        providers.warm("litellm")
+    assert told[-1] == "True"
 
 
 def test_a_missing_sdk_is_answered_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

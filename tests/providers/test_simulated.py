@@ -17,7 +17,7 @@ import prompts
 import providers
 from providers.base import Final, Message, Reply, Request, Retryable
 from providers.simulated import FAULTS, OPTIONS, WRONG, Behaviour, StandIn, read
-from tests.providers.simulated_questions import OPEN, question
+from tests.providers.simulated_questions import OPEN, lengthy, question
 
 
 def stand_in(bot: str = "greedy", **options: str | float) -> StandIn:
@@ -202,10 +202,15 @@ def test_latency_has_the_mean_and_the_spread_that_was_asked() -> None:
 
 
 def test_usage_adds_up_and_the_cache_is_read_once_the_game_is_under_way() -> None:
-    opening, later = stand_in().answer(question()), stand_in().answer(question("a1"))
-    assert opening.usage.cache_read == 0
-    assert later.usage.cache_read == -(-len(question().system) // 3)
-    assert stand_in(cache=0).answer(question("a1")).usage.cache_read == 0
+    opening, later = (stand_in().answer(lengthy(question(*moves))) for moves in ((), ("a1",)))
+    system = -(-len(lengthy(question()).system) // 3)
+    assert (opening.usage.cache_write_short, opening.usage.cache_read) == (system, 0)
+    assert (later.usage.cache_write_short, later.usage.cache_read) == (0, system)
+    for uncached in (
+        stand_in(cache=0).answer(lengthy(question("a1"))),
+        stand_in().answer(question("a1")),  # too short for any vendor's cache
+    ):
+        assert uncached.usage.input == uncached.usage.input_fresh
     assert later.usage.output - later.usage.reasoning == -(-len(later.text) // 3)
     assert later.usage.input > later.usage.cache_read
 
@@ -235,9 +240,8 @@ def test_an_answer_longer_than_its_bound_is_cut() -> None:
 
 
 def test_behaviour_is_read_from_a_spec() -> None:
-    behaviour = Behaviour.parse("mcts:200?latency=0.2&illegal=0.1&price=3,15&seed=7&fail=0.2&429=0.1&cache=0")
+    behaviour = Behaviour.parse("mcts:200?latency=0.2&illegal=0.1&seed=7&fail=0.2&429=0.1&cache=0")
     assert (behaviour.bot, behaviour.latency, behaviour.seed, behaviour.cache) == ("mcts:200", 0.2, 7, False)
-    assert behaviour.price == (3.0, 15.0)
     assert dict(behaviour.wrong) == {"illegal": 0.1}
     assert dict(behaviour.faults) == pytest.approx({"429": 0.15, "529": 0.05, "500": 0.05, "cut": 0.05})
     assert Behaviour.parse("") == Behaviour()
@@ -252,7 +256,7 @@ def test_behaviour_is_read_from_a_spec() -> None:
         ("greedy?illegal=-0.1", "illegal=-0.1: expected a number"),
         ("greedy?latency=nan", "latency=nan: expected a number"),
         ("greedy?seed=x", "seed=x: expected a whole number"),
-        ("greedy?price=3", "price=3: expected dollars"),
+        ("greedy?price=3,15", "no option price"),
         ("greedy?latency", "bad query field"),
     ],
 )

@@ -16,10 +16,11 @@ from google import genai
 from google.genai import errors, types
 
 import engine
-from providers.base import Message, Request
+from providers import dialects
+from providers.base import EFFORTS, Message, Request
 from providers.simulated import Behaviour, StandIn
 from providers.stand_in import ON_DEMAND, PROBLEMS, Server, serve
-from tests.providers.simulated_questions import question
+from tests.providers.simulated_questions import lengthy, question
 
 # google-genai subclasses aiohttp's session, which warns; nothing of ours is involved.
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
@@ -248,7 +249,7 @@ def run(wire: str, scene: Callable[[Server, Ask], Awaitable[None]], **options: s
 
 @each_client
 def test_an_answer_is_the_stand_ins_own_in_every_format(wire: str) -> None:
-    asked = question("a1", "b1", "a2", "b2", max_output_tokens=LIMIT)
+    asked = lengthy(question("a1", "b1", "a2", "b2", max_output_tokens=LIMIT))
     expected = StandIn(Behaviour.of("greedy", seed=4, tokens=60)).answer(asked)
 
     async def scene(server: Server, ask: Ask) -> None:
@@ -651,6 +652,135 @@ def test_an_unreadable_request_is_a_vendors_400(body: Any, complaint: str) -> No
             assert status == 400 and all(name in answer["error"]["message"] for name in ON_DEMAND)
 
     asyncio.run(scene())
+
+
+def test_claude_writes_what_is_marked_for_the_cache_and_reads_it_later() -> None:
+    def body(
+        *moves: str, marked: bool = True, asks: Callable[[Request], Request] = lengthy
+    ) -> dict[str, Any]:
+        asked = asks(question(*moves))
+        mark = {"cache_control": {"type": "ephemeral"}} if marked else {}
+        system = [{"type": "text", "text": asked.system, **mark}]
+        return {"model": "m", "max_tokens": 999, "system": system, "messages": turns(asked)}
+
+    async def scene() -> None:
+        async with serve() as server:
+
+            async def cached(asked: dict[str, Any]) -> tuple[int, int]:
+                _, answer, _ = await post(f"{server.url}/v1/messages", asked)
+                used = answer["usage"]
+                written = used["cache_creation_input_tokens"]
+                assert used["cache_creation"]["ephemeral_5m_input_tokens"] == written
+                total = await post(f"{server.url}/v1/messages/count_tokens", asked)
+                assert (
+                    total[1]["input_tokens"]
+                    == used["input_tokens"] + written + used["cache_read_input_tokens"]
+                )
+                return written, used["cache_read_input_tokens"]
+
+            system = -(-len(lengthy(question()).system) // 3)
+            assert await cached(body()) == (system, 0)
+            assert await cached(body("a1")) == (0, system)
+            assert await cached(body("a1", marked=False)) == (0, 0)
+            assert await cached(body(marked=False)) == (0, 0)
+            assert await cached(body(asks=lambda short: short)) == (0, 0)
+
+    asyncio.run(scene())
+
+
+def test_the_tier_that_was_asked_for_is_the_one_served() -> None:
+    asked = question()
+    gemini = {"contents": [{"role": "user", "parts": [{"text": "?"}]}]}
+    claude = {"model": "m", "max_tokens": 99, "messages": turns(asked), "service_tier": "standard_only"}
+
+    async def scene() -> None:
+        async with serve() as server:
+            for path, body in (
+                ("chat/completions", chat(asked)),
+                ("responses", {"model": "m", "input": "?"}),
+            ):
+                for given, served in (("flex", "flex"), ("auto", "default"), (None, "default")):
+                    more = {"service_tier": given} if given else {}
+                    _, answer, _ = await post(f"{server.url}/v1/{path}", {**body, **more})
+                    assert answer["service_tier"] == served
+            url = f"{server.url}/v1beta/models/m:generateContent"
+            for more, served in (({"serviceTier": "flex"}, "flex"), ({}, "standard")):
+                _, _, headers = await post(url, {**gemini, **more})
+                assert headers["x-gemini-service-tier"] == served
+            _, answer, _ = await post(f"{server.url}/v1/messages", claude)
+            assert answer["usage"]["service_tier"] == "standard"
+
+    asyncio.run(scene())
+
+
+REFUSALS = [
+    ("messages", {"max_tokens": None}, "max_tokens: Field required"),
+    ("messages", {"temperature": 0.5}, "temperature: Extra inputs are not permitted"),
+    ("messages", {"top_p": 0.5}, "top_p: Extra"),
+    ("messages", {"seed": 1}, "seed: Extra"),
+    ("messages", {"output_config": {"effort": "minimal"}}, "low, medium, high, xhigh, max"),
+    ("messages", {"service_tier": "flex"}, "auto, standard_only"),
+    ("responses", {"seed": 1}, "Unknown parameter: 'seed'."),
+    ("responses", {"reasoning": {"effort": "lots"}}, "minimal, low"),
+    ("responses", {"service_tier": "cheap"}, "auto, default, flex"),
+    ("chat/completions", {"effort": "low"}, "Unknown parameter: 'effort'."),
+    ("chat/completions", {"reasoning_effort": "lots"}, "minimal, low"),
+    ("gemini", {"temperature": 1}, 'Unknown name "temperature"'),
+    ("gemini", {"generationConfig": {"thinkingConfig": {"thinkingLevel": "MAX"}}}, "minimal, low"),
+    ("gemini", {"serviceTier": "cheap"}, "flex, standard"),
+]
+
+
+@pytest.mark.parametrize(("path", "change", "complaint"), REFUSALS)
+def test_what_a_vendor_refuses_is_refused(path: str, change: dict[str, Any], complaint: str) -> None:
+    turn = [{"role": "user", "content": "?"}]
+    bodies: dict[str, dict[str, Any]] = {
+        "messages": {"model": "m", "max_tokens": 99, "messages": turn},
+        "responses": {"model": "m", "input": "?"},
+        "chat/completions": {"model": "m", "messages": turn},
+        "gemini": {"contents": [{"role": "user", "parts": [{"text": "?"}]}]},
+    }
+    body = {name: value for name, value in {**bodies[path], **change}.items() if value is not None}
+
+    async def scene() -> None:
+        async with serve() as server:
+            where = "v1beta/models/m:generateContent" if path == "gemini" else f"v1/{path}"
+            assert (await post(f"{server.url}/{where}", bodies[path]))[0] == 200
+            status, answer, _ = await post(f"{server.url}/{where}", body)
+            assert status == 400 and complaint in answer["error"]["message"]
+            assert server.counts["answered"] == 1
+
+    asyncio.run(scene())
+
+
+def test_the_known_fields_and_words_are_those_of_the_sdks() -> None:
+    from typing import get_args, get_type_hints
+
+    from anthropic.types import OutputConfigParam
+    from anthropic.types.message_create_params import MessageCreateParamsNonStreaming as Messages
+    from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming as Chat
+    from openai.types.responses import ServiceTier
+    from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming as Responses
+    from openai.types.shared import ReasoningEffort
+
+    fields = (
+        dialects._ANTHROPIC_FIELDS - {"output_format"},
+        dialects._RESPONSES_FIELDS,
+        dialects._CHAT_FIELDS,
+    )
+    assert [*map(set, fields)] == [
+        params.__required_keys__ | params.__optional_keys__ for params in (Messages, Responses, Chat)
+    ]
+
+    def words(of: Any) -> tuple[str, ...]:
+        return get_args(next(part for part in get_args(of) if part is not type(None)))
+
+    assert words(get_type_hints(OutputConfigParam)["effort"]) == dialects._ANTHROPIC_EFFORTS
+    assert words(ReasoningEffort) == EFFORTS
+    assert words(ServiceTier) == dialects._OPENAI_TIERS
+    levels = tuple(level.value.lower() for level in types.ThinkingLevel)
+    assert levels == dialects._GEMINI_LEVELS
+    assert {tier.value for tier in types.ServiceTier} == set(dialects._GEMINI_TIERS)
 
 
 def test_it_says_what_it_is() -> None:
