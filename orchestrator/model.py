@@ -72,18 +72,10 @@ class ModelPlayer:
             read = prompts.parse(reply, view, self.conduct.track)
             made.rationale = read.rationale
             made.reasoning, made.reasoning_kind = reply.reasoning, reply.reasoning_kind
-            made.illegal = talk.wrong
             if isinstance(read, Choice):
-                made.action, made.forecast, made.probabilities = (
-                    read.action,
-                    read.forecast,
-                    read.probabilities,
-                )
-                made.outcome = "ok" if talk.asks == 1 else "reasked"
-                return made
+                return self._decided(made, read, talk)
             if not talk.ask_again(read, reply):
-                made.illegal = talk.wrong
-                return self._at_a_loss(made, read, reply, view, turn)
+                return self._at_a_loss(made, read, reply, talk, view, turn)
 
     async def _answer(self, talk: Conversation, made: Decision, turn: Turn) -> Reply:
         """The answer to the present ask: from the record if it was paid for, else from the service."""
@@ -102,8 +94,8 @@ class ModelPlayer:
         def leaves(number: int, started_unix: float) -> None:
             turn.stop.check()
             talk.tried = number
-            most, priced = self._most(request), self.seated.price is not None
-            turn.on_call(CallMade(turn.id, ask, number + before, started_unix, most, True, priced))
+            bill = self._most(request), True, self.seated.price is not None
+            turn.on_call(CallMade(turn.id, ask, number + before, started_unix, *bill))
 
         def back(attempt: Attempt) -> None:
             bill = self._bill(attempt, request)
@@ -181,15 +173,22 @@ class ModelPlayer:
             self._schema_bytes = len(json.dumps(request.schema))
         return self._schema_bytes
 
-    # ── the end of patience ──────────────────────────────────────────────────────────────────────
+    # ── what comes of it ─────────────────────────────────────────────────────────────────────────
 
-    def _at_a_loss(self, made: Decision, read: Unreadable, reply: Reply, view: View, turn: Turn) -> Decision:
-        made.fault = read.kind
+    def _decided(self, made: Decision, read: Choice, talk: Conversation) -> Decision:
+        made.action, made.outcome = read.action, "ok" if talk.asks == 1 else "reasked"
+        made.forecast, made.probabilities, made.illegal = read.forecast, read.probabilities, talk.wrong
+        return made
+
+    def _at_a_loss(
+        self, made: Decision, read: Unreadable, reply: Reply, talk: Conversation, view: View, turn: Turn
+    ) -> Decision:
+        """No legal move after all asks: the declared policy decides."""
+        made.fault, made.illegal = read.kind, talk.wrong
         if read.kind == "refusal" and reply.finish_detail:
             made.fault += f": {reply.finish_detail}"
         if self.conduct.fallback == "random":
-            made.action = view.legal[turn.rng.below(len(view.legal))].id
-            made.outcome = "fallback"
+            made.action, made.outcome = view.legal[turn.rng.below(len(view.legal))].id, "fallback"
         else:
             made.outcome = "forfeit"
         return made
