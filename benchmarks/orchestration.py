@@ -112,9 +112,10 @@ def pinned(cpu: int, command: list[str]) -> list[str]:
 async def duel(asked: argparse.Namespace) -> dict[str, Any]:
     """A whole duel through players, prompts, provider, engine and record."""
     import engine
-    from orchestrator.duel import Duel, DuelRequest
+    from orchestrator.duel import Duel
     from orchestrator.events import Events
     from orchestrator.record.store import Record
+    from orchestrator.request import DuelRequest
     from orchestrator.table import Table
 
     if not engine.is_compiled():

@@ -21,10 +21,11 @@ from rich.text import Text
 from orchestrator.cli import text
 from orchestrator.cli.result import result_table
 from orchestrator.cli.show import Teller
-from orchestrator.duel import Duel, DuelRequest
+from orchestrator.duel import Duel
 from orchestrator.events import Events
 from orchestrator.record.reading import match_story, run_result
 from orchestrator.record.store import Record
+from orchestrator.request import DuelRequest
 from orchestrator.summary import summary
 from orchestrator.table import Table
 

@@ -8,15 +8,12 @@ it is the unit of error. A match that trouble with a service ends is void and pl
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import engine
 import prompts
@@ -24,58 +21,17 @@ from orchestrator.events import Events
 from orchestrator.fixture import Fixture
 from orchestrator.journal import Journal
 from orchestrator.match import play
-from orchestrator.model import Conduct
 from orchestrator.players import Halt, Player, Seated, Stopped, Void
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record, now
-from orchestrator.table import Spec, Table
+from orchestrator.request import DuelRequest, draw_opening
+from orchestrator.table import Table
 from providers.base import redact
-from providers.prices import Price, PriceBook, Rates
+from providers.prices import Price, Rates
 
 REPLAYS = 2
 INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True, slots=True)
-class DuelRequest:
-    """What was asked, whole: written to the record, so that `--resume` needs nothing else.
-
-    `players` are canonical specs: an alias that points elsewhere next month changes no run. The last two
-    fields say how it is played and may differ when it goes on.
-    """
-
-    players: tuple[str, ...]
-    game: str = "connect4"
-    variant: Mapping[str, int] = field(default_factory=dict)
-    pairs: int = 5
-    seed: int = 0
-    opening: int = 0  # plies drawn from the pair's seed before the players begin
-    conduct: Conduct = field(default_factory=Conduct)
-    price: str | None = None
-    unpriced: bool = False
-    concurrency: int = 8
-    attempts: int = 5
-
-    HOW = ("concurrency", "attempts")
-
-    def __post_init__(self) -> None:
-        """Raises ValueError."""
-        for name, least in (("pairs", 1), ("opening", 0), ("concurrency", 1), ("attempts", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}: expected {least} or more")
-
-    def to_json(self) -> dict[str, Any]:
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> DuelRequest:
-        """Raises RecordError for what no version of this wrote."""
-        try:
-            conduct = Conduct(**data["conduct"])
-            return DuelRequest(**{**data, "players": tuple(data["players"]), "conduct": conduct})
-        except (KeyError, TypeError, ValueError) as error:
-            raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
 
 
 @dataclass(slots=True)
@@ -309,30 +265,6 @@ def seat_players(request: DuelRequest, table: Table, *, billed: bool = False) ->
     ]
 
 
-def draw_opening(request: DuelRequest, seed: int) -> tuple[int, ...]:
-    """Random legal plies from the pair's seed: both matches of a pair start from the same position."""
-    if not request.opening:
-        return ()
-    for trial in range(100):
-        rng = engine.Rng(engine.derive(seed, "opening", trial))
-        game = engine.new(request.game, seed, **request.variant)
-        plies: list[int] = []
-        while len(plies) < request.opening and not game.is_terminal():
-            legal = game.legal_actions()
-            plies.append(legal[rng.below(len(legal))])
-            game.apply(plies[-1])
-        if not game.is_terminal():
-            return tuple(plies)
-    raise ValueError(
-        f"an opening of {request.opening} plies ends {request.game} before the players move: use fewer"
-    )
-
-
-def canonical(players: tuple[str, ...], book: PriceBook | None = None) -> tuple[str, ...]:
-    """Specs as the record keeps them: aliases resolved, options in order. Raises SpecError."""
-    return tuple(str(Spec.parse(spec, book or PriceBook.load())) for spec in players)
-
-
 def new_run_id() -> str:
     """Sorts by time (seconds), unique by chance: r + 7 base-32 digits + 4 random ones."""
     digits = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -378,35 +310,3 @@ def read_price(row: tables.Price) -> Price:
     long = row.numbers["long"]
     numbers = {**row.numbers, "long": long and Rates(**long)}
     return Price(**numbers, tier=row.tier, source=row.source, dated=row.dated)
-
-
-def open_record(output: Path, *, resume: bool) -> Record:
-    """The record of a run's directory. A run that is there needs `resume`, and the other way round."""
-    exists = (output / "record.db").exists()
-    if exists and not resume:
-        raise RecordError(
-            f"{output} already holds a run: continue it with --resume, or give another --output"
-        )
-    if resume and not exists:
-        raise RecordError(f"{output} holds no run to resume: leave --resume out to begin one")
-    return Record(output)
-
-
-def resumed_request(record: Record, asked: Mapping[str, Any]) -> DuelRequest:
-    """The request on record, played as is asked now. RecordError names what else was asked differently."""
-    run = record.run()
-    if run is None:
-        raise RecordError(f"{record.directory} holds no run that began: give another --output")
-    request = DuelRequest.from_json(run.request)
-    known = request.to_json()
-    differences = [
-        f"{name}: {known[name]!r} on record, {value!r} asked"
-        for name, value in asked.items()
-        if name not in DuelRequest.HOW and known.get(name) != json.loads(json.dumps(value))
-    ]
-    if differences:
-        raise RecordError(
-            f"{record.directory} was begun with another request ({'; '.join(differences)}): "
-            "resume with --resume and --output alone, or begin a new run"
-        )
-    return replace(request, **{name: asked[name] for name in DuelRequest.HOW if name in asked})

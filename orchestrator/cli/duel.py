@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from orchestrator.duel import Duel, DuelRequest, Ending
+    from orchestrator.duel import Duel, Ending
     from orchestrator.events import Events
     from orchestrator.record.store import Record
+    from orchestrator.request import DuelRequest
 
 DONE, INCOMPLETE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -84,8 +85,8 @@ def command(**options: Any) -> None:
     orchestrator duel bot:mcts:200 vs bot:greedy --game tictactoe --games 100 --seed 7
     orchestrator duel --output runs/NAME --resume
     """
-    from orchestrator.duel import open_record
     from orchestrator.record.database import RecordError
+    from orchestrator.request import open_record
 
     output: Path | None = options["output"]
     resume: bool = options["resume"]
@@ -116,7 +117,7 @@ def command(**options: Any) -> None:
 
 def read_options(options: dict[str, Any]) -> dict[str, Any]:
     """The given options in the words of a DuelRequest; what was not given is left out."""
-    from orchestrator.duel import canonical
+    from orchestrator.request import canonical
 
     asked: dict[str, Any] = {}
     players = read_players(options)
@@ -172,8 +173,8 @@ def read_game(text: str) -> tuple[str, dict[str, int]]:
 
 
 def new_request(asked: dict[str, Any]) -> DuelRequest:
-    from orchestrator.duel import DuelRequest
     from orchestrator.model import Conduct
+    from orchestrator.request import DuelRequest
 
     if "players" not in asked:
         raise click.UsageError("who plays? For example: orchestrator duel bot:mcts:200 vs bot:greedy")
@@ -184,7 +185,7 @@ def new_request(asked: dict[str, Any]) -> DuelRequest:
 
 def same_request(record: Record, asked: dict[str, Any]) -> DuelRequest:
     """The request on record, if nothing else was asked now."""
-    from orchestrator.duel import resumed_request
+    from orchestrator.request import resumed_request
 
     run = record.run()
     if "conduct" in asked and run is not None:
@@ -196,8 +197,9 @@ def check(request: DuelRequest) -> None:
     """Everything that can be wrong is found before a directory is made."""
     import engine
     from orchestrator.cli.human import ask_for_move
-    from orchestrator.duel import draw_opening, seat_players
+    from orchestrator.duel import seat_players
     from orchestrator.players import BotPlayer
+    from orchestrator.request import draw_opening
     from orchestrator.table import Table
 
     players = seat_players(request, Table(ask_human=ask_for_move))

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.duel import Duel, DuelRequest, Ending
+from orchestrator.duel import Duel, Ending
 from orchestrator.events import Event, Events
 from orchestrator.model import Conduct
 from orchestrator.players import Player
 from orchestrator.record.reading import RunResult, run_result
 from orchestrator.record.store import Record
+from orchestrator.request import DuelRequest
 from orchestrator.table import Table
 from providers.retry import RetryPolicy
 

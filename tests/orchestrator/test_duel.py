@@ -10,12 +10,13 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.duel import Duel, DuelRequest, canonical, draw_opening, open_record, resumed_request
+from orchestrator.duel import Duel
 from orchestrator.fixture import Result
 from orchestrator.players import Decision, HumanPlayer, Seated
 from orchestrator.record.database import RecordError
 from orchestrator.record.reading import run_result
 from orchestrator.record.store import Record
+from orchestrator.request import DuelRequest, canonical, draw_opening, open_record, resumed_request
 from orchestrator.summary import summary
 from orchestrator.table import SpecError, Table
 from providers.base import Final, Retryable
