@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .extract import ANSWER_KEYS, SECOND_KEYS, Conflict, extract
 from .question import Answer, Choice, Track, Unreadable, UnreadableKind, check_asked, numbered
+from .render import texts
 
 if TYPE_CHECKING:
     from engine.core import View
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 QUOTED = 80  # characters of the model's own words in a message
 
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
-TEXTS = frozenset({"rationale", "candidates", "threats"})  # of the shipped styles; may be about any move
-NO_ANSWER = TEXTS.union(ANSWER_KEYS, SECOND_KEYS, ("forecast", "probabilities"))
+NO_ANSWER = {*ANSWER_KEYS, *SECOND_KEYS, "forecast", "probabilities"}  # beside the styles' own texts
 
 _TROUBLE: dict[str, tuple[UnreadableKind, str]] = {
     "blank": ("empty", "there was nothing after the thinking"),
@@ -166,7 +166,7 @@ def _agreed(readings: Iterable[_Reading]) -> _Reading:
 def _contradiction(fields: dict[str, Any], action: int, moves: _Moves) -> str | None:
     """The first field, not known to be something else, that names another legal move or hides who knows what."""
     for name, value in fields.items():
-        if name in NO_ANSWER:
+        if name in NO_ANSWER or name in texts():
             continue
         reading = moves.read("action", value)
         if (

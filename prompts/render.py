@@ -46,6 +46,12 @@ def styles() -> list[str]:
 
 
 @cache
+def texts() -> frozenset[str]:
+    """Names of the texts that the shipped styles ask for before the move; each may speak of any move."""
+    return _shipped().texts()
+
+
+@cache
 def _shipped() -> Templates:
     return Templates(Path(__file__).parent)
 
@@ -71,6 +77,19 @@ class Templates:
     def styles(self) -> list[str]:
         """Names of the styles in this folder, sorted."""
         return sorted(path.stem for path in (self.folder / "styles").glob("*.j2"))
+
+    def texts(self) -> frozenset[str]:
+        """Names of the texts that the styles ask for before the move; each may speak of any move."""
+        from jinja2.nodes import Assign, Expr, Name
+
+        found: set[str] = set()
+        for style in self.styles():
+            source = (self.folder / f"styles/{style}.j2").read_text("utf-8")
+            for node in self._env.parse(source).find_all(Assign):
+                named = isinstance(node.target, Name) and node.target.name == "fields"
+                if named and isinstance(node.node, Expr):
+                    found.update(node.node.as_const())
+        return frozenset(found)
 
     def render(self, view: View, style: str = "default", track: Track = "open", notes: str = "") -> Question:
         """As the function `render`, from this folder."""

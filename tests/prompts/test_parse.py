@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from prompts import Choice, Track, Unreadable, numbered, parse, render, styles
 from prompts.extract import without_thinking
-from prompts.parse import TEXTS
+from prompts.render import texts
 from tests.prompts.positions import Reply, bidding, cards, chess_like, view_of
 
 CORPUS = [json.loads(line) for line in (Path(__file__).parent / "replies.jsonl").read_text().splitlines()]
@@ -108,9 +108,12 @@ def test_only_dressing_may_follow(tail: str) -> None:
         assert isinstance(read, Choice) is bare
 
 
-def test_texts_of_the_shipped_styles_are_known() -> None:
+def test_a_text_that_a_style_asks_for_may_name_any_move() -> None:
     asked = {name for style in styles() for name in render(view_of("ttt"), style).schema["properties"]}
-    assert asked == TEXTS | {"action"}, "a style's own texts may name any move: say so in TEXTS"
+    assert asked == texts() | {"action"}
+    for name in (*texts(), "unheard_of"):
+        read = parse(Reply(json.dumps({name: "b1", "action": 8})), view_of("ttt"), "open")  # type: ignore[arg-type]
+        assert isinstance(read, Choice) is (name in texts()), name
 
 
 @pytest.mark.parametrize("row", CORPUS, ids=lambda row: row["why"])
