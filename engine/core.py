@@ -25,6 +25,7 @@ from engine.rng import Rng
 MAGIC: Final = b"DGS1"
 NO_MOVES: Final = vec[i64]()
 MOST_ACTIONS: Final = 1 << 16
+VALUE_ONE: Final = 1 << 16  # what `Game.value` calls 1.0
 
 
 class Action(NamedTuple):
@@ -107,6 +108,18 @@ class Game:
         """Whether seats know different things."""
         return False
 
+    def zero_sum(self) -> bool:
+        """Whether the payoffs of all seats sum to 0 at every end. Declared, not guessed: False says nothing."""
+        return False
+
+    def max_utility(self) -> i64:
+        """No payoff is larger, nor smaller than its negative; in units of `payoff`."""
+        return 1
+
+    def payoff_scale(self) -> i64:
+        """How many units of `payoff` make 1.0 of `returns`."""
+        return 1
+
     def fixed_notation(self) -> bool:
         """Whether `action_text` of an id is the same in every position."""
         return True
@@ -169,6 +182,18 @@ class Game:
         if self.hidden_information():
             raise NotImplementedError(f"{self.name()} hides information and must define determinize")
         reseed(self, rng)
+
+    # What a search looks at.
+
+    def value(self, seat: i64) -> i64:
+        """What a search maximises for `seat` at the end, from -VALUE_ONE to VALUE_ONE. By default the payoff."""
+        return self.payoff(seat) * VALUE_ONE // self.max_utility()
+
+    def narrow(self) -> None:
+        """Bring the end as near as a search should look: a game of rounds ends with this one. By default no-op.
+
+        The legal moves now, and what each seat knows, stay as they are.
+        """
 
     # Derived from the position; a game may override them for speed, and the contract suite compares.
 
@@ -389,8 +414,9 @@ class Game:
 
     @final
     def returns(self) -> list[float]:
-        """The payoff of every seat, as floats."""
-        return [float(self.payoff(seat)) for seat in range(self.num_players())]
+        """The payoff of every seat, as floats in units of `payoff_scale`."""
+        scale = float(self.payoff_scale())
+        return [float(self.payoff(seat)) / scale for seat in range(self.num_players())]
 
     def legal_actions(self) -> list[int]:
         """Legal ids in rising order; [] when over."""

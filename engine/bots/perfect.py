@@ -1,7 +1,7 @@
-"""Plays an exactly best move where the game has a solver (engine/search): the soonest win, the latest loss.
+"""Plays an exactly best move where the game has a solver (engine/solvers): the soonest win, the latest loss.
 
 TicTacToe is always exact. Connect 4 is exact within a second from the 12th ply on, and mostly before: see
-engine/search/connect4.py. The budget is BUDGET positions per choice, half a second compiled (and half a
+engine/solvers/connect4.py. The budget is BUDGET positions per choice, half a second compiled (and half a
 minute as plain Python). Where it runs out, the move is that of a UCT search, and `exact` says so.
 """
 
@@ -13,8 +13,8 @@ from mypy_extensions import i64, mypyc_attr
 from engine.bot import Bot, Options, no_argument
 from engine.core import Game
 from engine.rng import Rng
-from engine.search.solver import Solver, solved_games, solver_of
 from engine.search.uct import Uct
+from engine.solver import SOLVED, Solver, solver_of
 
 BUDGET: Final = 5_000_000
 FALLBACK_SIMS: Final = 5000
@@ -40,9 +40,9 @@ class PerfectBot(Bot):
         return f"perfect?nodes={self._nodes}"
 
     def check_game(self, game: Game) -> None:
-        if game.name() not in solved_games():
+        if game.name() not in SOLVED:
             raise ValueError(
-                f"bot 'perfect' cannot play {game.name()!r}: it plays {', '.join(solved_games())}, which have "
+                f"bot 'perfect' cannot play {game.name()!r}: it plays {', '.join(SOLVED)}, which have "
                 f"an exact solver; mcts:1000 plays any game"
             )
 

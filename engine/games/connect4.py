@@ -1,7 +1,7 @@
 """Connect 4: seven columns of seven bits, the topmost always empty, so that shifts never run over.
 
 Bit = column * 7 + row, row 0 at the bottom. An action is a column, 0-based; it is written as its number,
-1 to 7. The layout is the usual one of bitboard solvers, see engine/search/connect4.py.
+1 to 7. The layout is the usual one of bitboard solvers, see engine/solvers/connect4.py.
 """
 
 from typing import Any, Final, final
@@ -10,7 +10,7 @@ from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr
 
 from engine.bits import F32_ONE, bit, popcount
-from engine.core import Game
+from engine.core import VALUE_ONE, Game
 from engine.rng import Rng
 
 BOTTOM: Final[i64] = 0x40810204081  # the lowest cell of each column
@@ -78,6 +78,9 @@ class Connect4(Game):
     def max_plies(self) -> i64:
         return 42
 
+    def zero_sum(self) -> bool:
+        return True
+
     def rules_text(self) -> str:
         return RULES
 
@@ -114,6 +117,9 @@ class Connect4(Game):
         if self._winner < 0:
             return 0
         return 1 if self._winner == seat else -1
+
+    def value(self, seat: i64) -> i64:
+        return self.payoff(seat) * VALUE_ONE
 
     def legal_into(self, out: vec[i64]) -> i64:
         if self._who < 0:

@@ -9,7 +9,7 @@ from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr
 
 from engine.bits import F32_ONE, bit, popcount
-from engine.core import Game
+from engine.core import VALUE_ONE, Game
 from engine.rng import Rng
 
 FULL: Final[i64] = 0x1FF
@@ -88,6 +88,9 @@ class TicTacToe(Game):
     def max_plies(self) -> i64:
         return 9
 
+    def zero_sum(self) -> bool:
+        return True
+
     def rules_text(self) -> str:
         return RULES
 
@@ -122,6 +125,9 @@ class TicTacToe(Game):
         if self._winner < 0:
             return 0
         return 1 if self._winner == seat else -1
+
+    def value(self, seat: i64) -> i64:
+        return self.payoff(seat) * VALUE_ONE
 
     def legal_into(self, out: vec[i64]) -> i64:
         if self._who < 0:

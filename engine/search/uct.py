@@ -3,7 +3,7 @@
 The tree is flat vecs indexed by node; the children of a node lie side by side. Every number in it is an
 integer (means and bonuses in units of 2**-20), so that compiled, plain Python and every processor choose
 alike. Each node remembers its mean and its bonus factor, which makes looking at a child cost one product.
-Payoffs should be of the order of one, as the constant `c` is, and below 2**20. Left out: hidden information
+What it maximises is `Game.value`, which is of the order of one, as the constant `c` is. Left out: hidden information
 and chance, which whoever calls settles first (`View.sample`); the tree assumes that a path of actions leads
 to one position.
 """
@@ -14,7 +14,7 @@ from typing import Final, final
 from librt.vecs import append, vec
 from mypy_extensions import i64, mypyc_attr
 
-from engine.core import Game
+from engine.core import VALUE_ONE, Game
 from engine.rng import Rng
 
 SCALE: Final = 1 << 20
@@ -28,13 +28,13 @@ class Uct:
     """One tree. `search` grows it from a position; `visits` and `value` then tell of its root."""
 
     def __init__(self, c: float = 1.4) -> None:
-        """`c` weighs exploration, in units of payoff."""
+        """`c` weighs exploration, in units of value."""
         self.c = c
         self._share: vec[i64] = vec[i64]([0])  # by visits n: 2**40 / n
         self._bonus: vec[i64] = vec[i64]([0])  # by visits n: 2**20 / sqrt(n)
         self._drive: vec[i64] = vec[i64]([0])  # by the parent's visits n: 2**20 * c * sqrt(ln n)
         self._visits: vec[i64] = vec[i64]()
-        self._total: vec[i64] = vec[i64]()  # payoffs of the seat that moved into the node
+        self._total: vec[i64] = vec[i64]()  # values for the seat that moved into the node
         self._mean: vec[i64] = vec[i64]()
         self._slack: vec[i64] = vec[i64]()  # the bonus factor of that many visits
         self._action: vec[i64] = vec[i64]()
@@ -72,11 +72,11 @@ class Uct:
         return self._visits[node] if node else 0
 
     def value(self, action: i64) -> float:
-        """The mean payoff of the root's mover after that action; 0.0 when never tried."""
+        """The mean `Game.value` of the root's mover after that action, in [-1, 1]; 0.0 when never tried."""
         node = self._child(action)
         if node == 0 or self._visits[node] == 0:
             return 0.0
-        return float(self._total[node]) / float(self._visits[node])
+        return float(self._total[node]) / float(self._visits[node]) / VALUE_ONE
 
     def _descend(self, trial: Game, path: vec[i64], ids: vec[i64], rng: Rng) -> i64:
         """Walk `trial` to a node not visited before or to the end; fill `path`, return its length."""
@@ -130,10 +130,10 @@ class Uct:
         while i < depth:
             node = path[i]
             n: i64 = visits[node] + 1
-            sum: i64 = total[node] + trial.payoff(mover[parent])
+            sum: i64 = total[node] + trial.value(mover[parent])
             visits[node] = n
             total[node] = sum
-            self._mean[node] = (sum * share[n]) >> 20
+            self._mean[node] = (sum * share[n]) >> 36
             self._slack[node] = self._bonus[n]
             parent = node
             i += 1

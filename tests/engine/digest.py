@@ -11,9 +11,9 @@ import json
 
 import engine
 from engine import Game, Rng, derive
-from engine.search.connect4 import Connect4Solver
-from engine.search.tictactoe import TicTacToeSolver
 from engine.search.uct import Uct
+from engine.solvers.connect4 import Connect4Solver
+from engine.solvers.tictactoe import TicTacToeSolver
 from tests.engine.plain_games import Dice, Highcard, Nim, Race
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 import engine
 from engine import Bot, Game, Rng
-from engine.search.connect4 import Connect4Solver
-from engine.search.solver import solver_of
-from engine.search.tictactoe import TicTacToeSolver
 from engine.search.uct import Uct
+from engine.solver import solver_of
+from engine.solvers.connect4 import Connect4Solver
+from engine.solvers.tictactoe import TicTacToeSolver
 from tests.engine.plain_games import Highcard, Nim, Race
 from tests.engine.test_boards import after
 

@@ -13,6 +13,7 @@ from mypy_extensions import i32, i64, u8
 
 import engine
 from engine import Game, IllegalAction, Rng
+from engine.core import VALUE_ONE
 from tests.engine.plain_games import Dice, Highcard, Nim, Race
 
 GAMES: dict[str, Callable[[], Game]] = {name: (lambda name=name: engine.new(name)) for name in engine.games()}
@@ -317,8 +318,11 @@ def test_a_whole_match(name: str, seed: int) -> None:
         assert again.position_bytes() == game.position_bytes()
     assert plies == len(game.history()) <= game.max_plies()
     assert again.history() == [] and rng.state() == rng2.state()
-    if game.num_players() == 2:
+    if game.zero_sum():
         assert sum(game.returns()) == 0
+    seats = range(game.num_players())
+    assert all(abs(game.payoff(seat)) <= game.max_utility() for seat in seats)
+    assert all(abs(game.value(seat)) <= VALUE_ONE for seat in seats)
     quick.playout(rng3)
     assert quick.is_terminal()
     game.reset(Rng(seed))

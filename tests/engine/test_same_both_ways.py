@@ -51,7 +51,7 @@ def test_every_module_of_the_engine_is_compiled_or_none_is() -> None:
     )
     files = [line.split(" ", 1) for line in run("", "-c", code).splitlines()]
     packages = [name for name, file in files if file.endswith("__init__.py")]
-    assert sorted(packages) == ["engine", "engine.bots", "engine.games", "engine.search"]
+    assert sorted(packages) == ["engine", "engine.bots", "engine.games", "engine.search", "engine.solvers"]
     kinds = {Path(file).suffix for name, file in files if name not in packages}
     assert len(files) > 12 and len(kinds) == 1
     pure = [line.split(" ", 1) for line in run("pure", "-c", code).splitlines()]

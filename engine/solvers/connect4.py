@@ -20,7 +20,7 @@ from mypy_extensions import i64, mypyc_attr
 from engine.bits import bit, popcount
 from engine.core import Game
 from engine.games.connect4 import BOTTOM, FULL, Connect4, has_four
-from engine.search.solver import Solver
+from engine.solver import Solver
 
 COLUMN_CELLS: Final[i64] = 0x3F
 TABLE_SIZE: Final[i64] = 4194301  # a prime: 32 MB of 8-byte entries

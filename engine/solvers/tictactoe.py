@@ -12,7 +12,7 @@ from mypy_extensions import i64, mypyc_attr
 from engine.bits import bit, popcount
 from engine.core import Game
 from engine.games.tictactoe import FULL, TicTacToe, has_line
-from engine.search.solver import Solver
+from engine.solver import Solver
 
 UNKNOWN: Final[i64] = 99
 ORDER: Final = (4, 0, 2, 6, 8, 1, 3, 5, 7)

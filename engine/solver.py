@@ -1,19 +1,20 @@
 """What an exact solver answers, whatever its game.
 
-A solver of <game> is `SOLVER` in engine/search/<game>.py. Scores are from the seat to move: 0 is a draw,
+A solver of <game> is `SOLVER` in engine/solvers/<game>.py. Scores are from the seat to move: 0 is a draw,
 positive a win, and the larger the sooner; negative a loss, and the larger the later. A budget of nodes makes
 answers repeat; one of milliseconds depends on the machine. Each question starts with an empty memory, so that
 an answer does not depend on what was asked before.
 """
 
 import importlib
-import pkgutil
+from typing import Final
 
 from mypy_extensions import mypyc_attr
 
 from engine.core import Game
+from engine.registry import own_names
 
-SEARCH_PATH = importlib.import_module("engine.search").__path__
+SOLVED: Final = own_names("engine.solvers")
 
 
 @mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
@@ -36,13 +37,7 @@ class Solver:
 def solver_of(game: Game) -> Solver:
     """A new solver for that game. ValueError where there is none."""
     name = game.name()
-    if name in solved_games():
-        solver: Solver = importlib.import_module(f"engine.search.{name}").SOLVER()
+    if name in SOLVED:
+        solver: Solver = importlib.import_module(f"engine.solvers.{name}").SOLVER()
         return solver
-    raise ValueError(f"no exact solver for {name!r}; there are solvers for {', '.join(solved_games())}")
-
-
-def solved_games() -> list[str]:
-    """The games that have one, sorted."""
-    names = [module.name for module in pkgutil.iter_modules(SEARCH_PATH)]
-    return sorted([name for name in names if name not in ("solver", "uct")])
+    raise ValueError(f"no exact solver for {name!r}; there are solvers for {', '.join(SOLVED)}")
