@@ -3,30 +3,121 @@
 mypyc 2.4 emits a constant left operand of `<<` as a 32-bit C int, also through `i64(...)`, Final names and
 locals that it propagates: `i64(1) << 40` is 256 when compiled. So a single bit comes from `bit`, and
 tests/engine/test_shift_lint.py refuses the pattern everywhere in the engine.
+
+A board of 64 cells uses the sign bit: 64 bits held as one signed number. Compiled, a bit shifted to place 63
+is the sign; in plain Python it is 2**63 until `signed` makes it the sign too. No sum or product here leaves
+63 bits, whatever the 64 bits are.
 """
 
 import struct
 from typing import Final
 
-from mypy_extensions import i64
+from librt.vecs import vec
+from mypy_extensions import i64, u8
 
 F32_ONE: Final[i64] = 0x3F800000  # the bits of float32 1.0
 
+# By (byte << 3) + k: where the bit stands that has k set bits above it in that byte.
+FROM_TOP: Final = vec[u8](
+    [([i for i in range(7, -1, -1) if (byte >> i) & 1] + [0] * 8)[k] for byte in range(256) for k in range(8)]
+)
+# Multiplied by a single bit of 32, the five bits from 27 on of this number say which bit it was.
+DE_BRUIJN: Final = 0x077CB531
+PLACES: Final = vec[i64](sorted(range(32), key=lambda k: (DE_BRUIJN * 2**k >> 27) & 31))
+
 
 def bit(k: i64) -> i64:
-    """2**k for 0 <= k <= 62. The detour keeps the left operand variable; gcc folds it away."""
+    """2**k for 0 <= k <= 63, where compiled code says -2**63 for the last. The detour keeps the left operand
+    variable; gcc folds it away.
+    """
     one: i64 = k ^ k
     one += 1
     return one << k
 
 
+def signed(x: i64) -> i64:
+    """The same 64 bits with bit 63 as the sign: for what a shift to the left has made. Compiled a no-op."""
+    return x | (-((x >> 63) & 1) << 63)
+
+
 def popcount(x: i64) -> i64:
-    """How many bits of a non-negative x are set."""
-    n: i64 = 0
-    while x:
-        x &= x - 1
-        n += 1
+    """How many of the 64 bits of x are set."""
+    return counts_from(x) & 0x7F
+
+
+def counts_from(x: i64) -> i64:
+    """Eight bytes: how many bits are set in the same byte of x and those above it.
+
+    Right shifts and small fields only, so that nothing reaches the sign.
+    """
+    n: i64 = (
+        (x & 0x1111111111111111)
+        + ((x >> 1) & 0x1111111111111111)
+        + ((x >> 2) & 0x1111111111111111)
+        + ((x >> 3) & 0x1111111111111111)
+    )
+    n = (n + (n >> 4)) & 0x0F0F0F0F0F0F0F0F
+    n += n >> 8
+    n += n >> 16
+    n += n >> 32
     return n
+
+
+def nth_bit(x: i64, k: i64) -> i64:
+    """The place of the set bit of x that has k set bits above it, 0 <= k < popcount(x). No branches."""
+    above: i64 = (counts_from(x) >> 8) & 0x7F7F7F7F7F7F7F
+    # Bytes with more than k bits above them: they are the lowest ones, and how many tells the byte to look in.
+    n: i64 = ((above + (127 - k) * 0x01010101010101) >> 7) & 0x01010101010101
+    n += n >> 32
+    n += n >> 16
+    n += n >> 8
+    low: i64 = (n & 7) << 3
+    return low + i64(FROM_TOP[(((x >> low) & 0xFF) << 3) + k - ((above >> low) & 0x7F)])
+
+
+def write_places(x: i64, out: vec[i64]) -> i64:
+    """Write the places of the set bits of x, rising, from out[0] on; return how many."""
+    n: i64 = 0
+    half: i64 = x & 0xFFFFFFFF
+    while half:
+        rest: i64 = half & (half - 1)
+        out[n] = PLACES[(((half ^ rest) * DE_BRUIJN) >> 27) & 31]
+        n += 1
+        half = rest
+    half = (x >> 32) & 0xFFFFFFFF
+    while half:
+        rest = half & (half - 1)
+        out[n] = 32 + PLACES[(((half ^ rest) * DE_BRUIJN) >> 27) & 31]
+        n += 1
+        half = rest
+    return n
+
+
+def symmetric_cell(symmetry: i64, cell: i64, side: i64) -> i64:
+    """Where one of the 8 symmetries of a square board puts a cell, row * side + column.
+
+    Bit 0 of the symmetry mirrors left-right, bit 1 top-bottom; bit 2 then swaps rows and columns.
+    """
+    row: i64 = cell // side
+    column: i64 = cell % side
+    if symmetry & 1:
+        column = side - 1 - column
+    if symmetry & 2:
+        row = side - 1 - row
+    if symmetry & 4:
+        return column * side + row
+    return row * side + column
+
+
+def symmetric_board(symmetry: i64, board: i64, side: i64) -> i64:
+    """The board, a bit per cell, with every cell where `symmetric_cell` puts it."""
+    out: i64 = 0
+    cell: i64 = 0
+    while cell < side * side:
+        if (board >> cell) & 1:
+            out |= bit(symmetric_cell(symmetry, cell, side))
+        cell += 1
+    return signed(out)
 
 
 def f32_bits(x: float) -> int:

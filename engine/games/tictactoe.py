@@ -8,7 +8,7 @@ from typing import Any, Final, final
 from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr
 
-from engine.bits import F32_ONE, bit, popcount
+from engine.bits import F32_ONE, bit, popcount, symmetric_board, symmetric_cell
 from engine.core import VALUE_ONE, Game
 from engine.rng import Rng
 
@@ -42,30 +42,6 @@ def has_line(b: i64) -> bool:
         or (b & 0x111) == 0x111
         or (b & 0x054) == 0x054
     )
-
-
-def symmetric_cell(symmetry: i64, cell: i64) -> i64:
-    """Bit 0 of the symmetry mirrors left-right, bit 1 top-bottom; bit 2 then swaps rows and columns."""
-    row: i64 = cell // 3
-    column: i64 = cell % 3
-    if symmetry & 1:
-        column = 2 - column
-    if symmetry & 2:
-        row = 2 - row
-    if symmetry & 4:
-        return column * 3 + row
-    return row * 3 + column
-
-
-def symmetric_board(symmetry: i64, board: i64) -> i64:
-    """The board with every cell where `symmetric_cell` puts it."""
-    out: i64 = 0
-    cell: i64 = 0
-    while cell < 9:
-        if (board >> cell) & 1:
-            out |= bit(symmetric_cell(symmetry, cell))
-        cell += 1
-    return out
 
 
 @final
@@ -235,11 +211,11 @@ class TicTacToe(Game):
         return 8
 
     def transform_action(self, symmetry: i64, action: i64) -> i64:
-        return symmetric_cell(symmetry, action)
+        return symmetric_cell(symmetry, action, 3)
 
     def transform_position(self, symmetry: i64) -> None:
-        self._mine = symmetric_board(symmetry, self._mine)
-        self._theirs = symmetric_board(symmetry, self._theirs)
+        self._mine = symmetric_board(symmetry, self._mine, 3)
+        self._theirs = symmetric_board(symmetry, self._theirs, 3)
 
     def observation_size(self) -> i64:
         return 27
