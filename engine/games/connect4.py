@@ -327,7 +327,9 @@ def write_legal(filled: i64, to_move: bool, out: vec[i32], base: i64) -> None:
     """Seven float32 bit patterns: the columns that are not full, zeros when not to move."""
     column: i64 = 0
     while column < 7:
-        free: i64 = (1 - ((filled >> (column * 7 + 5)) & 1)) if to_move else 0
+        free: i64 = 0
+        if to_move:
+            free = 1 - ((filled >> (column * 7 + 5)) & 1)
         out[base + column] = i32(free * F32_ONE)
         column += 1
 

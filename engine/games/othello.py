@@ -364,7 +364,9 @@ class Othello(Game):
     @final
     def _write_legal(self, seat: i64, out: vec[i32], base: i64) -> None:
         """65 float32 bit patterns: the legal actions, zeros when `seat` is not to move."""
-        cells: i64 = self._open if self._who == seat else 0
+        cells: i64 = 0  # not `... if ... else 0`: mypyc 2.4 would make objects of both
+        if self._who == seat:
+            cells = self._open
         cell: i64 = 0
         while cell < 64:
             out[base + cell] = i32(((cells >> cell) & 1) * F32_ONE)

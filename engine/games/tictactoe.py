@@ -224,7 +224,9 @@ class TicTacToe(Game):
         """Planes of nine cells: mine, theirs, legal for me."""
         mine = self.board_of(seat)
         theirs: i64 = (self._mine | self._theirs) ^ mine
-        legal: i64 = (FULL ^ mine ^ theirs) if self._who == seat else 0
+        legal: i64 = 0
+        if self._who == seat:
+            legal = FULL ^ mine ^ theirs
         cell: i64 = 0
         while cell < 9:
             out[base + cell] = i32(((mine >> cell) & 1) * F32_ONE)
@@ -239,7 +241,9 @@ class TicTacToe(Game):
         """Planes of nine cells: seat 0, seat 1, legal for the observer; then is-seat-0, is-seat-1."""
         first = self.board_of(0)
         second = self.board_of(1)
-        legal: i64 = (FULL ^ first ^ second) if self._who == seat else 0
+        legal: i64 = 0
+        if self._who == seat:
+            legal = FULL ^ first ^ second
         cell: i64 = 0
         while cell < 9:
             out[base + cell] = i32(((first >> cell) & 1) * F32_ONE)

@@ -22,9 +22,10 @@ from engine.core import Game
 from engine.games.othello import PASS, Othello, placements, turned
 from engine.solver import Solver
 
-SHALLOW: Final[i64] = 6  # so many empty cells, and fewer, need no table and no counting of replies
+SHALLOW: Final[i64] = 5  # so many empty cells, and fewer, need no table and no counting of replies
 TABLE_SIZE: Final[i64] = 1 << 18
 NO_LIMIT: Final = 1 << 60
+NODES_PER_MILLISECOND: Final = 10_000  # compiled
 NOTHING: Final[i64] = -65  # below every score
 CORNERS: Final[i64] = signed(bit(0) | bit(7) | bit(56) | bit(63))
 HEAD: Final[i64] = 64  # of the list of empty cells
@@ -39,7 +40,7 @@ ORDER: Final = tuple(
     ).split()
 )
 DISC: Final = vec[i64]([int(signed(bit(cell))) for cell in range(64)])
-QUARTER: Final = vec[i64]([1 << (cell // 32 * 2 + cell % 8 // 4) for cell in range(64)])
+QUARTER: Final = vec[i64]([bit(cell // 32 * 2 + cell % 8 // 4) for cell in range(64)])
 
 
 def around(cell: i64) -> i64:
@@ -92,9 +93,9 @@ class OthelloSolver(Solver):
         if game.is_legal(PASS):
             score: i64 = -self._score(theirs, mine, empties, parity, -64, 64)
             return None if self._stopped else (PASS, int(score))
-        end = self._order(mine, theirs, placements(mine, theirs), empties, parity)
-        found = self._best(mine, theirs, empties, parity, -65, 65, end)
-        return None if self._stopped else (int(found & 0x7F), int((found >> 7) - 64))
+        end = self._order(mine, theirs, placements(mine, theirs), empties)
+        action, best = self._best(mine, theirs, empties, parity, -64, 64, end)
+        return None if self._stopped else (int(action), int(best))
 
     def action_values(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> dict[int, int | None]:
         assert isinstance(game, Othello)
@@ -118,7 +119,6 @@ class OthelloSolver(Solver):
         self.nodes = 0
         self._limit = nodes if nodes else NO_LIMIT
         self._deadline = perf_counter() + milliseconds / 1000.0 if milliseconds else 0.0
-        self._stopped = False
         self._generation += 1
         if len(self._table) == 0:
             self._table = vec[i64]([0] * (3 * TABLE_SIZE))
@@ -137,6 +137,7 @@ class OthelloSolver(Solver):
                 parity ^= QUARTER[cell]
         self._next[end] = HEAD
         self._last[HEAD] = end
+        self._stopped = empties > within(nodes, milliseconds)
         return mine, theirs, empties, parity
 
     def _score(self, mine: i64, theirs: i64, empties: i64, parity: i64, alpha: i64, beta: i64) -> i64:
@@ -162,12 +163,8 @@ class OthelloSolver(Solver):
                 return low
             if high <= alpha:
                 return high
-        best = (
-            self._best(
-                mine, theirs, empties, parity, alpha, beta, self._order(mine, theirs, moves, empties, parity)
-            )
-            >> 7
-        ) - 64
+        end = self._order(mine, theirs, moves, empties)
+        _, best = self._best(mine, theirs, empties, parity, alpha, beta, end)
         if self._stopped:
             return 0
         if best > alpha and best > low:
@@ -181,8 +178,8 @@ class OthelloSolver(Solver):
 
     def _best(
         self, mine: i64, theirs: i64, empties: i64, parity: i64, alpha: i64, beta: i64, end: i64
-    ) -> i64:
-        """The score of the best of the ordered moves plus 64, times 128, plus the first such move."""
+    ) -> tuple[i64, i64]:
+        """The first of the ordered moves with the best score, and that score as `_score` gives it."""
         at: i64 = empties * MOST_MOVES
         best: i64 = NOTHING
         which: i64 = 0
@@ -196,7 +193,7 @@ class OthelloSolver(Solver):
                 if alpha < score < beta and not self._stopped:
                     score = self._after(mine, theirs, cell, turns, empties, parity, score - 1, beta)
             if self._stopped:
-                return 0
+                break
             if score > best:
                 best = score
                 which = cell
@@ -205,7 +202,7 @@ class OthelloSolver(Solver):
                     if score >= beta:
                         break
             at += 1
-        return ((best + 64) << 7) | which
+        return which, best
 
     def _after(
         self, mine: i64, theirs: i64, cell: i64, turns: i64, empties: i64, parity: i64, alpha: i64, beta: i64
@@ -222,7 +219,7 @@ class OthelloSolver(Solver):
         self._last[behind] = cell
         return score
 
-    def _order(self, mine: i64, theirs: i64, open_cells: i64, empties: i64, parity: i64) -> i64:
+    def _order(self, mine: i64, theirs: i64, open_cells: i64, empties: i64) -> i64:
         """Write the moves, fewest replies first; return where they end."""
         moves = self._moves
         worth = self._worth
@@ -311,6 +308,13 @@ class OthelloSolver(Solver):
 
     def _late(self) -> bool:
         return self._deadline > 0.0 and perf_counter() > self._deadline
+
+
+def within(nodes: int, milliseconds: int) -> int:
+    """How many empty cells a budget may reach. Beyond, a tenth of the usual cost would exceed it."""
+    if milliseconds:
+        nodes = milliseconds * NODES_PER_MILLISECOND
+    return 4 + 3 * nodes.bit_length() // 4 if nodes else 60
 
 
 def last_cell(mine: i64, theirs: i64, cell: i64) -> i64:
