@@ -13,6 +13,7 @@ import engine
 from engine import Game, Rng, derive
 from engine.search.uct import Uct
 from engine.solvers.connect4 import Connect4Solver
+from engine.solvers.othello import OthelloSolver
 from engine.solvers.tictactoe import TicTacToeSolver
 from tests.engine.plain_games import Dice, Highcard, Nim, Race
 
@@ -72,6 +73,14 @@ def solved() -> list[object]:
             seen += [solver.action_values(game), solver.best_action(game, nodes=2000), solver.solve(game)]
             if isinstance(solver, Connect4Solver):
                 seen.append(int(solver.nodes))
+    late, exact = engine.new("othello"), OthelloSolver()
+    for _ in range(8):
+        late.reset(rng)
+        while not late.is_terminal() and sum(late.facts(0)["discs"].values()) < 56:
+            late.step(late.random_action(rng))
+        if not late.is_terminal():
+            seen += [exact.action_values(late), exact.best_action(late, nodes=300), exact.solve(late)]
+            seen.append(int(exact.nodes))
     bot = engine.new_bot("perfect", nodes="500")
     seen.append(int(bot.choose(engine.new("connect4"), rng)))
     return seen

@@ -17,7 +17,7 @@ import engine
 from engine import Game, IllegalAction, Rng
 from engine.bits import nth_bit, popcount, signed, write_places
 from engine.solvers.othello import ORDER, OthelloSolver, within
-from tests.engine.test_boards import after
+from tests.engine.test_boards import after, leaves
 
 COMPILED = engine.is_compiled()
 seeds = st.integers(0, 2**63 - 1)
@@ -160,18 +160,6 @@ def test_a_pass_is_legal_only_when_forced_and_counts_when_taken() -> None:
         discs = game.facts(0)["discs"]
         assert game.returns()[0] == (discs["X"] > discs["O"]) - (discs["X"] < discs["O"])
     assert passes > 5 and ended_by_no_pass == (200 if COMPILED else 20)
-
-
-def leaves(game: Game, depth: int) -> int:
-    """Move sequences of that length; a pass is a move, a finished match is none."""
-    if depth == 1:
-        return len(game.legal_actions())
-    count, child = 0, game.clone()
-    for action in game.legal_actions():
-        child.copy_from(game)
-        child.step(action)
-        count += leaves(child, depth - 1)
-    return count
 
 
 def test_perft() -> None:
