@@ -228,7 +228,7 @@ def test_perfect_says_whether_it_was_exact() -> None:
     assert (bot.exact, bot.score) == (True, 18)
     assert bot.choose(engine.new("tictactoe"), Rng(1)) == 4
     assert (bot.exact, bot.score) == (True, 0)
-    with pytest.raises(ValueError, match=r"no exact solver for 'nim'.*connect4, tictactoe"):
+    with pytest.raises(ValueError, match=r"no exact solver for 'nim'.*connect4, othello, tictactoe"):
         bot.choose(Nim(), Rng(1))
     with pytest.raises(ValueError):
         solver_of(Nim())
