@@ -1,4 +1,4 @@
-"""Exact scores of Othello's end: alpha-beta on the disc difference, for about the last 16 empty cells.
+"""Exact scores of Othello's end: alpha-beta on the disc difference, for about the last 18 empty cells.
 
 Score: the mover's discs less the opponent's when the game is over, each counted as it lies on the board; cells
 that stay empty count for nobody. So the sign is the result, as everywhere, but a larger score means more
@@ -7,7 +7,14 @@ discs and not a sooner end.
 With more than a few empty cells the moves that leave the opponent fewest replies come first, a corner reply
 counting twice (the fastest first principle); bounds go into a transposition table, and moves after the first
 are tried with a null window. With few cells left, those alone or with an odd number in their quarter of the
-board come first. Left out: evaluation, selective search and stable discs. The list of empty cells with its
+board come first. A question whose budget is hopeless is answered None at once, see `within`.
+
+Compiled it searches 10 million positions per second. `best_action`, CPU seconds on one AMD EPYC core, median
+and worst, random positions (those of games between searches cost a fifth more): with 14 empty cells 0.006
+and 0.03, 16: 0.035 and 0.3, of 100 each; 18: 0.24 and 1.6, of 40. As plain Python it is about a hundred
+times slower.
+
+Left out: evaluation, selective search and stable discs. The list of empty cells with its
 order by kind of cell, and the order by parity, are those of Gunnar Andersson's end-game program.
 """
 
