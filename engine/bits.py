@@ -124,3 +124,26 @@ def f32_bits(x: float) -> int:
     """The bits of x as a float32, in the signed 32-bit range that a vec[i32] holds."""
     bits: int = struct.unpack("<i", struct.pack("<f", x))[0]
     return bits
+
+
+def f32_ratio(part: i64, whole: i64) -> i64:
+    """The bits of part / whole as a float32, for |part| < 2**24 and 0 < whole < 2**24."""
+    sign: i64 = 0
+    rest = part
+    if rest < 0:
+        rest = -rest
+        sign = -0x80000000
+    if rest == 0:
+        return 0
+    exponent: i64 = 127 + 23
+    while rest < whole << 23:  # until the quotient has 24 bits
+        rest <<= 1
+        exponent -= 1
+    while rest >= whole << 24:
+        whole <<= 1
+        exponent += 1
+    quotient: i64 = rest // whole
+    rest = 2 * (rest - quotient * whole)
+    if rest > whole or (rest == whole and quotient & 1):
+        quotient += 1  # to even; 2**24 carries into the exponent, as it has to
+    return sign + (exponent << 23) + quotient - 0x800000
