@@ -45,6 +45,7 @@ class Deals:
     """Room to draw in, and the table of the last position that needed one."""
 
     def __init__(self) -> None:
+        self.sizes: vec[i64] = vec[i64]([0] * MOST_SEATS)  # by seat: how many cards `draw` gives it
         self._cards: vec[i64] = vec[i64]([0] * 52)  # those of a suit from 13 * suit on
         self._left: vec[i64] = vec[i64]([0] * 4)  # how many are left of each suit
         self._state: vec[i64] = vec[i64]([0] * 4)  # the same while counting
@@ -61,14 +62,14 @@ class Deals:
         self._table: vec[i64] = vec[i64]()
         self._known: vec[i64] = vec[i64]([-1] * (MOST_CLASSES + 2))  # what the table was made for
 
-    def draw(self, unseen: i64, sizes: vec[i64], voids: i64, hands: vec[i64], rng: Rng) -> None:
+    def draw(self, unseen: i64, seats: i64, voids: i64, hands: vec[i64], rng: Rng) -> None:
         """Give every seat with sizes[seat] > 0 that many of the unseen cards, in hands[seat].
 
-        Bits 4 * seat to 4 * seat + 3 of `voids` are the suits that a seat lacks. At least one deal must exist.
-        Other entries of `hands` stay as they are; len(sizes) is at most 8.
+        There are `seats` seats, at most 8; bits 4 * seat to 4 * seat + 3 of `voids` are the suits that a seat
+        lacks. At least one deal must exist. Other entries of `hands` stay as they are.
         """
         self._sort_cards(unseen)
-        self._sort_seats(sizes, voids)
+        self._sort_seats(seats, voids)
         left = self._left
         want = self._want
         if self._classes > 2:
@@ -85,7 +86,7 @@ class Deals:
                 while s < 4:
                     want[s] = 0 if (void >> s) & 1 else left[s]
                     s += 1
-            self._serve(void, sizes, hands, rng)
+            self._serve(void, seats, hands, rng)
             k += 1
 
     def _sort_cards(self, unseen: i64) -> None:
@@ -102,9 +103,10 @@ class Deals:
             self._left[s] = at - first
             s += 1
 
-    def _sort_seats(self, sizes: vec[i64], voids: i64) -> None:
+    def _sort_seats(self, seats: i64, voids: i64) -> None:
         """Form the classes; lacking a suit of which no card is left says nothing."""
         lack = self._lack
+        sizes = self.sizes
         present: i64 = 0
         s: i64 = 0
         while s < 4:
@@ -113,7 +115,7 @@ class Deals:
             s += 1
         classes: i64 = 0
         seat: i64 = 0
-        while seat < len(sizes):
+        while seat < seats:
             void: i64 = (voids >> (4 * seat)) & present
             lack[seat] = void if sizes[seat] else -1
             if void and sizes[seat]:
@@ -128,14 +130,15 @@ class Deals:
             seat += 1
         self._classes = classes
 
-    def _serve(self, void: i64, sizes: vec[i64], hands: vec[i64], rng: Rng) -> None:
+    def _serve(self, void: i64, seats: i64, hands: vec[i64], rng: Rng) -> None:
         """Deal to the seats of a class, from as many cards of each suit as `_want` says."""
+        sizes = self.sizes
         want = self._want
         left = self._left
         cards = self._cards
         open_: i64 = want[0] + want[1] + want[2] + want[3]
         seat: i64 = 0
-        while seat < len(sizes):
+        while seat < seats:
             if self._lack[seat] == void:
                 hand: i64 = 0
                 more = sizes[seat]

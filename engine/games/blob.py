@@ -1,4 +1,4 @@
-"""Blob, of the family of Oh Hell: 3 to 8 players bid how many tricks they will take, and score for exact bids.
+"""Blob, of the family of Oh Hell: 3 to 8 players bid how many tricks they will take; only exact bids score.
 
 Actions 0-51 are cards, suit * 13 + rank, suits spades hearts clubs diamonds and ranks 2 to ace; 52-65 are the
 bids 0 to 13. A card is written AS or TD, a bid as its number. A set of cards is an integer of 52 bits.
@@ -6,13 +6,13 @@ bids 0 to 13. A card is written AS or TD, a bid as its number. A set of cards is
 The variant says how many `players`, how many `cards` each gets in the largest round, and how many `rounds` of
 the sequence are played: from the largest round down to one card, one round of one card per player, and up
 again. Deals after the first come from a seed that is part of the position, and that no seat sees. Where an
-observation or a fact is a share of cards, it is of the cards dealt to each player, not of those left.
+observation holds a share of cards, it is of the cards dealt to each player, not of those left.
 """
 
 from typing import Any, Final, final
 
 from librt.vecs import vec
-from mypy_extensions import i32, i64, mypyc_attr
+from mypy_extensions import i32, i64, mypyc_attr, u8
 
 from engine.bits import F32_ONE, bit, f32_bits, f32_ratio, popcount
 from engine.core import VALUE_ONE, Game
@@ -23,24 +23,28 @@ CARDS: Final[i64] = 52
 ACTIONS: Final[i64] = 66
 DECK: Final[i64] = 0xFFFFFFFFFFFFF
 SUIT: Final[i64] = 0x1FFF
-NO_TRUMP: Final[i64] = 4
-MOST_SEATS: Final[i64] = 8
+ACE: Final[i64] = 12
+KING: Final[i64] = 11
+TRUMP: Final[i64] = 200  # what a trump's strength is above its id, and a card's of the suit led
+LED: Final[i64] = 100
 MOST_CARDS: Final = 13
 SUITS: Final = "SHCD"
 RANKS: Final = "23456789TJQKA"
 SUIT_NAMES: Final = ("spades", "hearts", "clubs", "diamonds")
-TRUMPS: Final = ("S", "H", "C", "D", "none")
+TRUMPS: Final = (*SUIT_NAMES, "none")  # by round, over and over
 TEXTS: Final = [rank + suit for suit in SUITS for rank in RANKS] + [str(bid) for bid in range(14)]
+BIDS: Final = [[52 + bid for bid in range(dealt + 1)] for dealt in range(14)]  # of a round, none forbidden
 
-# Where things stand in `Blob._seats`.
-TOTAL: Final[i64] = 8  # by seat: points of the rounds before this one; hands stand before them
-PLAYED: Final[i64] = 16  # the cards of this round in order, eight to a word, six bits each
-ROOM: Final = 16 + 7
+# Where things stand in `Blob._seats`, behind the hands.
+TOTAL: Final[i64] = 8  # by seat: points of the rounds before this one
+SHARE: Final[i64] = 16  # by seat: float32 bits of that / the most possible in a match
+PLAYED: Final[i64] = 24  # the cards of this round in order, eight to a word, six bits each
+ROOM: Final = 24 + 7
 
 MINUS_ONE: Final[i64] = f32_bits(-1.0)
-SHARES: Final = vec[i64](
-    [f32_bits(n / d) if d else 0 for d in range(14) for n in range(14)]
-)  # n / d at 14 d + n
+THIRTEENTHS: Final[i64] = 14 * 13
+SHARES: Final = vec[i64]([f32_bits(n / d) if d else 0 for d in range(14) for n in range(14)])  # at 14 d + n
+LEGACY_WINDOW: Final[i64] = 15
 
 
 @final
@@ -49,7 +53,7 @@ class Blob(Game):
     """One position: a round with all its cards, and the totals of the rounds before.
 
     `_bids` and `_won` hold four bits per seat: the bid + 1, 0 before it, and the tricks taken; `_voids` four
-    bits per seat: the suits it failed to follow.
+    bits per seat: the suits it failed to follow; `_leaders` three bits per trick: who led it.
     """
 
     def __init__(self, players: int = 5, cards: int = 0, rounds: int = 0) -> None:
@@ -74,7 +78,9 @@ class Blob(Game):
                 f"got rounds={rounds}"
             )
         self._rounds: i64 = rounds or whole
+        self._most: i64 = 0  # what max_utility says, once asked
         self._seats: vec[i64] = vec[i64]([0] * ROOM)
+        self._shares_of: i64 = -1  # the round for which SHARE holds what it should
         self._deals: Deals | None = None
         self._narrowed = False  # whether this round is the last for a search
         self._seed: i64 = 0  # of the next deal
@@ -92,6 +98,7 @@ class Blob(Game):
         self._num_played: i64 = 0
         self._tricks: i64 = 0  # completed ones
         self._in_trick: i64 = 0  # cards in the current one
+        self._leaders: i64 = 0
         self._led: i64 = 0  # its suit, once led
         self._follow: i64 = 0  # all cards of that suit; 0 before the lead
         self._strength: i64 = 0  # of the card that wins it so far
@@ -119,18 +126,18 @@ class Blob(Game):
 
     def max_utility(self) -> i64:
         """The points of a seat that bids and takes all tricks of every round."""
-        points: i64 = 0
-        r: i64 = 0
-        while r < self._rounds:
-            points += 10 + self.cards_of(r)
-            r += 1
-        return points
+        if self._most == 0:
+            r: i64 = 0
+            while r < self._rounds:
+                self._most += 10 + self.cards_of(r)
+                r += 1
+        return self._most
 
     def variant(self) -> dict[str, int]:
         return {"players": self._players, "cards": self._cards, "rounds": self._rounds}
 
     def rules_text(self) -> str:
-        return rules(self._players, [int(self.cards_of(r)) for r in range(self._rounds)])
+        return rules(int(self._players), [int(self.cards_of(r)) for r in range(self._rounds)])
 
     @final
     def cards_of(self, r: i64) -> i64:
@@ -190,15 +197,16 @@ class Blob(Game):
         suit: i64 = action // 13
         strength = action
         if suit == self._trump:
-            strength += 200
+            strength += TRUMP
         if self._in_trick == 0:
             self._led = suit
             self._follow = SUIT * bit(13 * suit)
-            self._strength = strength + 100
+            self._strength = strength + LED
             self._winner = who
+            self._leaders |= who << (3 * self._tricks)
         else:
             if suit == self._led:
-                strength += 100
+                strength += LED
             else:
                 self._voids |= bit(4 * who + self._led)
             if strength > self._strength:
@@ -217,18 +225,22 @@ class Blob(Game):
         self._in_trick = 0
         self._follow = 0
         self._tricks += 1
-        if self._tricks < self._dealt:
-            self._who = self._winner
-        elif self._narrowed or self._round + 1 == self._rounds:
+        self._who = self._winner
+        if self._tricks == self._dealt:
+            self._end_round()
+
+    @final
+    def _end_round(self) -> None:
+        if self._narrowed or self._round + 1 == self._rounds:
             self._who = -1
-        else:
-            seats = self._seats
-            p: i64 = 0
-            while p < self._players:
-                seats[TOTAL + p] += self.points(p)
-                p += 1
-            self._begin(self._round + 1)
-            self._deal()
+            return
+        seats = self._seats
+        p: i64 = 0
+        while p < self._players:
+            seats[TOTAL + p] += self.points(p)
+            p += 1
+        self._begin(self._round + 1)
+        self._deal()
 
     @final
     def _begin(self, r: i64) -> None:
@@ -247,7 +259,9 @@ class Blob(Game):
         self._num_played = 0
         self._tricks = 0
         self._in_trick = 0
+        self._leaders = 0
         self._follow = 0
+        self._shares_of = -1
 
     @final
     def _deal(self) -> None:
@@ -370,6 +384,43 @@ class Blob(Game):
             return 0 <= bid <= self._dealt and bid != self._forbidden()
         return action < CARDS and ((self._playable() >> action) & 1) != 0
 
+    def legal_actions(self) -> list[int]:
+        if self._who < 0:
+            return []
+        if self._num_bids < self._players:
+            bids = BIDS[self._dealt].copy()
+            forbidden = self._forbidden()
+            if forbidden >= 0:
+                del bids[forbidden]
+            return bids
+        ids: list[int] = []
+        cards = self._playable()
+        while cards:
+            ids.append(lowest(cards))
+            cards &= cards - 1
+        return ids
+
+    def mask_into(self, out: vec[u8], base: i64) -> None:
+        i: i64 = base
+        while i < base + ACTIONS:
+            out[i] = 0
+            i += 1
+        if self._who < 0:
+            return
+        if self._num_bids < self._players:
+            i = 0
+            while i <= self._dealt:
+                out[base + CARDS + i] = 1
+                i += 1
+            forbidden = self._forbidden()
+            if forbidden >= 0:
+                out[base + CARDS + forbidden] = 0
+            return
+        cards = self._playable()
+        while cards:
+            out[base + lowest(cards)] = 1
+            cards &= cards - 1
+
     def random_action(self, rng: Rng) -> i64:
         if self._num_bids < self._players:
             forbidden = self._forbidden()
@@ -384,10 +435,101 @@ class Blob(Game):
             skip -= 1
         return lowest(cards)
 
+    def playout(self, rng: Rng) -> None:
+        while self._who >= 0:
+            if self._num_bids < self._players:
+                self.step(self.random_action(rng))
+            else:
+                self._play_on(rng)
+
+    @final
+    def _play_on(self, rng: Rng) -> None:
+        """Random cards to the end of the round: as `step` plays them, in locals."""
+        seats = self._seats
+        players = self._players
+        trump = self._trump
+        dealt = self._dealt
+        who = self._who
+        won = self._won
+        voids = self._voids
+        seen = self._seen
+        num_played = self._num_played
+        tricks = self._tricks
+        in_trick = self._in_trick
+        leaders = self._leaders
+        led = self._led
+        follow = self._follow
+        strongest = self._strength
+        winner = self._winner
+        while tricks < dealt:
+            hand = seats[who]
+            card: i64 = hand & follow
+            if card == 0:
+                card = hand
+            if card & (card - 1):
+                skip = rng.below(popcount(card))
+                while skip:
+                    card &= card - 1
+                    skip -= 1
+                card &= -card
+            seats[who] = hand ^ card
+            seen |= card
+            action = lowest(card)
+            shift: i64 = 6 * (num_played & 7)
+            word: i64 = PLAYED + (num_played >> 3)
+            seats[word] = (seats[word] if shift else 0) | (action << shift)
+            num_played += 1
+            suit: i64 = action // 13
+            strength = action
+            if suit == trump:
+                strength += TRUMP
+            if in_trick == 0:
+                led = suit
+                follow = SUIT * bit(13 * suit)
+                leaders |= who << (3 * tricks)
+                strongest = strength + LED
+                winner = who
+            else:
+                if suit == led:
+                    strength += LED
+                else:
+                    voids |= bit(4 * who + led)
+                if strength > strongest:
+                    strongest = strength
+                    winner = who
+            in_trick += 1
+            if in_trick < players:
+                who += 1
+                if who == players:
+                    who = 0
+            else:
+                won += bit(4 * winner)
+                in_trick = 0
+                follow = 0
+                tricks += 1
+                who = winner
+        self._who = who
+        self._won = won
+        self._voids = voids
+        self._seen = seen
+        self._num_played = num_played
+        self._tricks = tricks
+        self._in_trick = 0
+        self._leaders = leaders
+        self._led = led
+        self._follow = 0
+        self._strength = strongest
+        self._winner = winner
+        self._end_round()
+
     # Copies and bytes.
 
     def clone(self) -> "Blob":
         game = Blob(self._players, self._cards, self._rounds)
+        game._most = self._most
+        game._deals = (
+            self._deals
+        )  # room to draw in: whoever draws leaves nothing there that another would see
         game.copy_from(self)
         game.copy_history(self)
         return game
@@ -422,10 +564,12 @@ class Blob(Game):
         self._num_played = other._num_played
         self._tricks = other._tricks
         self._in_trick = other._in_trick
+        self._leaders = other._leaders
         self._led = other._led
         self._follow = other._follow
         self._strength = other._strength
         self._winner = other._winner
+        self._shares_of = -1
 
     @final
     def card_played(self, i: i64) -> i64:
@@ -433,32 +577,43 @@ class Blob(Game):
         return (self._seats[PLAYED + (i >> 3)] >> (6 * (i & 7))) & 63
 
     @final
-    def plays(self) -> list[tuple[int, int]]:
-        """The (seat, card) played in this round, in order."""
-        n = self._players
-        leader = (self._dealer + 1) % n
-        trick: list[tuple[int, int]] = []
-        found: list[tuple[int, int]] = []
-        for i in range(self._num_played):
-            trick.append((int((leader + i) % n), int(self.card_played(i))))
-            if len(trick) == n:
-                found += trick
-                leader = trick_winner(trick, self._trump) - (i + 1)
-                trick = []
-        return found + trick
+    def player_of(self, i: i64) -> i64:
+        """Who played card number `i`, 0-based, of this round."""
+        trick: i64 = i // self._players
+        leader: i64 = (self._leaders >> (3 * trick)) & 7
+        return (leader + i - trick * self._players) % self._players
+
+    @final
+    def winner_of(self, trick: i64) -> i64:
+        """Who won a completed trick, 0-based, of this round: the next one's leader, if that is led."""
+        if trick + 1 == self._tricks and self._in_trick == 0:
+            return self._winner
+        return (self._leaders >> (3 * (trick + 1))) & 7
+
+    @final
+    def dealt_to(self, seat: i64) -> i64:
+        """The cards that a seat was dealt in this round."""
+        hand = self._seats[seat]
+        i: i64 = 0
+        while i < self._num_played:
+            if self.player_of(i) == seat:
+                hand |= bit(self.card_played(i))
+            i += 1
+        return hand
 
     def position_bytes(self) -> bytes:
-        """The round, its deal, its bids and its plays, from which `set_position` plays it again."""
+        """The round, its deal, its bids and its plays, from which `set_position` plays it again.
+
+        One byte each: round, narrowed, number of bids, number of plays; 8 bytes: the seed; by seat 2 bytes:
+        total; by seat 7 bytes: cards dealt; then a byte per bid and one per play, in order.
+        """
         n = self._players
-        hands = [int(self._seats[p]) for p in range(n)]
-        for seat, card in self.plays():
-            hands[seat] |= int(bit(card))
-        first = (self._dealer + 1) % n
+        first: i64 = self._dealer + 1
         return (
             bytes([int(self._round), int(self._narrowed), int(self._num_bids), int(self._num_played)])
             + int(self._seed).to_bytes(8, "little")
             + b"".join([int(self._seats[TOTAL + p]).to_bytes(2, "little") for p in range(n)])
-            + b"".join([hand.to_bytes(7, "little") for hand in hands])
+            + b"".join([int(self.dealt_to(p)).to_bytes(7, "little") for p in range(n)])
             + bytes([int(self.bid_of((first + k) % n)) for k in range(self._num_bids)])
             + bytes([int(self.card_played(i)) for i in range(self._num_played)])
         )
@@ -473,37 +628,32 @@ class Blob(Game):
     def _replay(self, data: bytes) -> bool:
         """Play `position_bytes` again in this new object; False where the rules do not allow it."""
         n = int(self._players)
-        start = 12 + 9 * n
-        if (
-            len(data) < start
-            or data[0] >= self._rounds
-            or data[1] > 1
-            or len(data) != start + data[2] + data[3]
-        ):
+        begin = 12 + 9 * n
+        if len(data) < begin or data[0] >= self._rounds or data[1] > 1:
             return False
         self._begin(data[0])
         self._narrowed = data[1] == 1
-        seed = int.from_bytes(data[4:12], "little")
-        if data[2] > n or data[3] > n * self._dealt or (data[3] and data[2] < n) or seed >> 62:
+        num_bids, num_played, seed = data[2], data[3], int.from_bytes(data[4:12], "little")
+        if seed >> 62 or num_bids > n or len(data) != begin + num_bids + num_played:
             return False
+        if num_played == n * self._dealt and not self._narrowed and self._round + 1 < self._rounds:
+            return False  # the next round would have begun
         self._seed = seed
         seen: i64 = 0
         for p in range(n):
             total = int.from_bytes(data[12 + 2 * p : 14 + 2 * p], "little")
-            hand_at = 12 + 2 * n + 7 * p
-            hand = int.from_bytes(data[hand_at : hand_at + 7], "little")
-            if hand >> 52 or hand & int(seen) or popcount(hand) != self._dealt or not self._reachable(total):
+            at = 12 + 2 * n + 7 * p
+            hand: i64 = int.from_bytes(data[at : at + 7], "little")
+            if hand & ~DECK or hand & seen or popcount(hand) != self._dealt or not self._reachable(total):
                 return False
             self._seats[TOTAL + p] = total
             self._seats[p] = hand
             seen |= hand
-        last_play = n * int(self._dealt) == data[3]
-        if last_play and not (self._narrowed or self._round + 1 == self._rounds):
-            return False  # the next round would have begun
-        for code in [*[b + int(CARDS) for b in data[start : start + data[2]]], *data[start + data[2] :]]:
-            if not self.is_legal(code):
+        for i in range(begin, len(data)):
+            action: i64 = data[i] + 52 if i < begin + num_bids else data[i]
+            if not self.is_legal(action):
                 return False
-            self.step(code)
+            self.step(action)
         return True
 
     @final
@@ -525,18 +675,16 @@ class Blob(Game):
         self._reseed(rng)
         if self._who < 0:
             return
-        seats = self._seats
-        n = self._players
-        sizes = vec[i64]([0] * n)
-        p: i64 = 0
-        while p < n:
-            sizes[p] = self.cards_left(p) if p != seat else 0
-            p += 1
         deals = self._deals
         if deals is None:
             deals = Deals()
             self._deals = deals
-        deals.draw(DECK ^ (self._seen | seats[seat]), sizes, self._voids, seats, rng)
+        seats = self._seats
+        p: i64 = 0
+        while p < self._players:
+            deals.sizes[p] = self.cards_left(p) if p != seat else 0
+            p += 1
+        deals.draw(DECK ^ (self._seen | seats[seat]), self._players, self._voids, seats, rng)
 
     @final
     def cards_left(self, seat: i64) -> i64:
@@ -562,42 +710,43 @@ class Blob(Game):
         wins the current trick so far; lacks spades, hearts, clubs, diamonds; total / most possible total.
         """
         n = self._players
-        hand = self._seats[seat]
-        seen = self._seen
-        c: i64 = 0
-        while c < CARDS:
-            out[base + c] = i32(((hand >> c) & 1) * F32_ONE)
-            out[base + 52 + c] = 0
-            out[base + 104 + c] = i32(((seen >> c) & 1) * F32_ONE)
-            c += 1
         shares = SHARES
-        at = base
-        c = 0
-        while c < self._in_trick:
-            at = base + 52 + self.card_played(self._num_played - self._in_trick + c)
-            c += 1
-            out[at] = i32(shares[14 * n + c])
-        c = 0
-        while c < 9:
-            out[base + 156 + c] = 0
-            c += 1
+        i: i64 = base
+        while i < base + 170:
+            out[i] = 0
+            i += 1
+        write_cards(self._seats[seat], out, base)
+        write_cards(self._seen, out, base + 104)
+        i = 1
+        while i <= self._in_trick:
+            out[base + 52 + self.card_played(self._num_played - i)] = i32(
+                shares[14 * n + self._in_trick + 1 - i]
+            )
+            i += 1
         out[base + 156 + self._trump] = i32(F32_ONE)
         if self._in_trick:
             out[base + 161 + self._led] = i32(F32_ONE)
         row: i64 = 14 * self._dealt
-        bidding = self._num_bids < n
         forbidden = self._forbidden()
-        over: i64 = 1 if self._who < 0 else 0
-        out[base + 165] = i32(shares[14 * 13 + self._dealt])
+        out[base + 165] = i32(shares[THIRTEENTHS + self._dealt])
         out[base + 166] = i32(shares[row + self._tricks])
-        out[base + 167] = i32(f32_ratio(self._round + over, self._rounds))
-        out[base + 168] = i32(F32_ONE) if bidding else 0
+        out[base + 167] = i32(f32_ratio(self._rounds_done(), self._rounds))
+        out[base + 168] = i32(F32_ONE) if self._num_bids < n else 0
         out[base + 169] = i32(shares[row + forbidden] if forbidden >= 0 else MINUS_ONE)
-        most = self.max_utility()
-        at = base + 170
+        self._write_seats(seat, out, base + 170)
+
+    @final
+    def _write_seats(self, seat: i64, out: vec[i32], base: i64) -> None:
+        """Ten floats for each seat, from `seat` on."""
+        if self._who < 0 or self._shares_of != self._round:
+            self._share()
+        seats = self._seats
+        shares = SHARES
+        row: i64 = 14 * self._dealt
+        at = base
         p = seat
-        c = 0
-        while c < n:
+        end: i64 = base + 10 * self._players
+        while at < end:
             bid = self.bid_of(p)
             lacks: i64 = self._voids >> (4 * p)
             out[at] = i32(shares[row + bid] if bid >= 0 else MINUS_ONE)
@@ -609,10 +758,138 @@ class Blob(Game):
             out[at + 6] = i32(((lacks >> 1) & 1) * F32_ONE)
             out[at + 7] = i32(((lacks >> 2) & 1) * F32_ONE)
             out[at + 8] = i32(((lacks >> 3) & 1) * F32_ONE)
-            out[at + 9] = i32(f32_ratio(self.total(p), most))
+            out[at + 9] = i32(seats[SHARE + p])
             at += 10
-            c += 1
-            p = p + 1 if p + 1 < n else 0
+            p = p + 1 if p + 1 < self._players else 0
+
+    @final
+    def _share(self) -> None:
+        """Bring SHARE up to date: once per round."""
+        p: i64 = 0
+        while p < self._players:
+            self._seats[SHARE + p] = f32_ratio(self.total(p), self.max_utility())
+            p += 1
+        self._shares_of = self._round
+
+    @final
+    def _rounds_done(self) -> i64:
+        return self._round + 1 if self._who < 0 else self._round
+
+    def legacy_observation_size(self) -> i64:
+        return 256
+
+    def observe_legacy_into(self, seat: i64, out: vec[i32], base: i64) -> None:
+        """The hand of `seat`, everything else by absolute seat.
+
+        0-51 own hand; 52-103 the current trick at the card's index: place in play order, from 1; 104-155 cards
+        played in this round, that trick included; 156-163 bids by seat / cards dealt, -1 before the bid, 0 for
+        an absent seat; 164-171 tricks by seat / cards dealt; 172, 173 own bid and tricks likewise; 174 cards
+        dealt / 13; 175 completed tricks / cards dealt; 176 how many seats after the dealer / players; 177
+        players / 8; 178-181 trump one-hot, all 0 for none; 182 is dealer, while bidding; 183-185 bidding,
+        playing, over; 186 cards held / 13; 187 cards played by this seat / 13; 188 cards played by all / cards
+        dealt to all; 189 (own tricks - own bid) / cards dealt, 0 before the bid; 190 cards in the current trick
+        / players; 191 own trumps / 13; 192-195 own cards by suit / 13; 196-199 by suit 1 with the ace, 0.5 with
+        the king only; 200 mean rank of own trumps, 0 for 2 to 1 for ace; 201 the bid that the dealer, to bid
+        now, may not make / cards dealt, otherwise -1.
+        Only in a match of more than one round: 202-209 totals by seat / (completed rounds * (10 + most cards));
+        210, 211 completed and other rounds / rounds; 212 rounds of one card not completed / players; 213 segment
+        of the sequence: 0 falling, 0.5 ones, 1 rising; 214-228 cards of the last 15 completed rounds / most
+        cards, the latest first; 229 players / 8; 230 most cards / 8. The rest is 0.
+        """
+        i: i64 = base
+        while i < base + 256:
+            out[i] = 0
+            i += 1
+        hand = self._seats[seat]
+        n = self._players
+        shares = SHARES
+        row: i64 = 14 * self._dealt
+        write_cards(hand, out, base)
+        write_cards(self._seen, out, base + 104)
+        i = 0
+        while i < self._in_trick:
+            at: i64 = base + 52 + self.card_played(self._num_played - self._in_trick + i)
+            i += 1
+            out[at] = i32(f32_ratio(i, 1))
+        i = 0
+        while i < n:
+            bid = self.bid_of(i)
+            out[base + 156 + i] = i32(shares[row + bid] if bid >= 0 else MINUS_ONE)
+            out[base + 164 + i] = i32(shares[row + self.tricks_of(i)])
+            i += 1
+        bid = self.bid_of(seat)
+        held = popcount(hand)
+        out[base + 172] = out[base + 156 + seat]
+        out[base + 173] = out[base + 164 + seat]
+        out[base + 174] = i32(shares[THIRTEENTHS + self._dealt])
+        out[base + 175] = i32(shares[row + self._tricks])
+        out[base + 176] = i32(shares[14 * n + (seat + n - self._dealer) % n])
+        out[base + 177] = i32(shares[14 * 8 + n])
+        if self._trump < 4:
+            out[base + 178 + self._trump] = i32(F32_ONE)
+        bidding = self._num_bids < n
+        out[base + 182] = i32(F32_ONE) if bidding and seat == self._dealer else 0
+        out[base + (183 if bidding else 184 if self._who >= 0 else 185)] = i32(F32_ONE)
+        out[base + 186] = i32(shares[THIRTEENTHS + held])
+        out[base + 187] = i32(shares[THIRTEENTHS + self._dealt - held])
+        out[base + 188] = i32(f32_ratio(self._num_played, n * self._dealt))
+        out[base + 189] = i32(f32_ratio(self.tricks_of(seat) - bid, self._dealt)) if bid >= 0 else 0
+        out[base + 190] = i32(shares[14 * n + self._in_trick])
+        self._write_suits(hand, out, base + 191)
+        forbidden = self._forbidden()
+        out[base + 201] = i32(shares[row + forbidden] if forbidden >= 0 else MINUS_ONE)
+        if self._rounds > 1:
+            self._write_match(out, base + 202)
+
+    @final
+    def _write_suits(self, hand: i64, out: vec[i32], base: i64) -> None:
+        """Legacy 191-200: own trumps, suit lengths, high cards, mean rank of the trumps."""
+        s: i64 = 0
+        while s < 4:
+            suit: i64 = (hand >> (13 * s)) & SUIT
+            length = popcount(suit)
+            out[base + 1 + s] = i32(SHARES[THIRTEENTHS + length])
+            if (suit >> ACE) & 1:
+                out[base + 5 + s] = i32(F32_ONE)
+            elif (suit >> KING) & 1:
+                out[base + 5 + s] = i32(SHARES[14 * 2 + 1])
+            if s == self._trump and length:
+                out[base] = out[base + 1 + s]
+                ranks: i64 = 0
+                while suit:
+                    ranks += lowest(suit)
+                    suit &= suit - 1
+                out[base + 9] = i32(f32_ratio(ranks, 12 * length))
+            s += 1
+
+    @final
+    def _write_match(self, out: vec[i32], base: i64) -> None:
+        """Legacy 202-230: how the match stands."""
+        n = self._players
+        done = self._rounds_done()
+        most = self._cards
+        p: i64 = 0
+        while p < n:
+            if done:
+                out[base + p] = i32(f32_ratio(self.total(p), done * (10 + most)))
+            p += 1
+        out[base + 8] = i32(f32_ratio(done, self._rounds))
+        out[base + 9] = i32(f32_ratio(self._rounds - done, self._rounds))
+        ones: i64 = 0
+        r = done
+        while r < self._rounds:
+            if self.cards_of(r) == 1:
+                ones += 1
+            r += 1
+        out[base + 10] = i32(SHARES[14 * n + ones])
+        if self._round >= most - 1:
+            out[base + 11] = i32(SHARES[14 * 2 + 1] if self._dealt == 1 else F32_ONE)
+        i: i64 = 0
+        while i < LEGACY_WINDOW and i < done:
+            out[base + 12 + i] = i32(SHARES[14 * most + self.cards_of(done - 1 - i)])
+            i += 1
+        out[base + 27] = i32(SHARES[14 * 8 + n])
+        out[base + 28] = i32(f32_ratio(most, 8))
 
     # Words.
 
@@ -620,9 +897,12 @@ class Blob(Game):
         return TEXTS[action]
 
     def facts(self, seat: i64) -> dict[str, Any]:
-        """Cards as text, seats 0-based; `tricks_played` and `trick` are lists of [seat, card] in play order."""
+        """Cards as text, seats 0-based; `trick` and each of `tricks_played` list [seat, card] in play order.
+
+        `winners` are of `tricks_played`; `forbidden_bid` is for the dealer, who bids now.
+        """
         n = int(self._players)
-        played = [[who, TEXTS[card]] for who, card in self.plays()]
+        plays = [[int(self.player_of(i)), TEXTS[self.card_played(i)]] for i in range(self._num_played)]
         done = int(self._tricks) * n
         forbidden = int(self._forbidden())
         bids = [int(self.bid_of(p)) for p in range(n)]
@@ -633,30 +913,32 @@ class Blob(Game):
             "trump": TRUMPS[self._trump],
             "dealer": int(self._dealer),
             "hand": card_texts(self._seats[seat]),
-            "hand_sizes": [int(self.cards_left(p)) if self._who >= 0 else 0 for p in range(n)],
             "bids": [bid if bid >= 0 else None for bid in bids],
             "forbidden_bid": forbidden if forbidden >= 0 else None,
             "tricks": [int(self.tricks_of(p)) for p in range(n)],
-            "tricks_played": [played[at : at + n] for at in range(0, done, n)],
-            "trick": played[done:],
-            "voids": [[SUITS[s] for s in range(4) if self.lacks(p, s)] for p in range(n)],
+            "cards_left": [int(self.cards_left(p)) if self._who >= 0 else 0 for p in range(n)],
+            "voids": [[SUIT_NAMES[s] for s in range(4) if self.lacks(p, s)] for p in range(n)],
             "scores": [int(self.total(p)) for p in range(n)],
+            "tricks_played": [plays[at : at + n] for at in range(0, done, n)],
+            "winners": [int(self.winner_of(t)) for t in range(self._tricks)],
+            "trick": plays[done:],
         }
 
     @final
     def lacks(self, seat: i64, suit: i64) -> bool:
-        """Whether a seat has shown that it has no card of a suit."""
+        """Whether a seat has shown in this round that it has no card of a suit."""
         return ((self._voids >> (4 * seat + suit)) & 1) != 0
 
     def board_text(self, seat: i64) -> str:
-        return "\n".join(f"{key}: {value}" for key, value in self.facts(seat).items())
+        return drawn(self.facts(seat), seat)
 
 
-def trick_winner(trick: list[tuple[int, int]], trump: int) -> int:
-    """The seat whose card wins a trick of (seat, card) in play order."""
-    led = trick[0][1] // 13
-    best = max(trick, key=lambda play: (play[1] // 13 == trump, play[1] // 13 == led, play[1]))
-    return best[0]
+def write_cards(cards: i64, out: vec[i32], base: i64) -> None:
+    """Float32 ones at the indexes of these cards."""
+    rest = cards
+    while rest:
+        out[base + lowest(rest)] = i32(F32_ONE)
+        rest &= rest - 1
 
 
 def card_texts(cards: int) -> list[str]:
@@ -665,9 +947,76 @@ def card_texts(cards: int) -> list[str]:
     return [TEXTS[card] for card in order if (cards >> card) & 1]
 
 
+def drawn(facts: dict[str, Any], seat: int) -> str:
+    """The text board: the round, its tricks, a table of the players and the hand of `seat`."""
+    lines = [
+        f"Round {facts['round']} of {facts['rounds']}: {counted(facts['cards'])} to each player, "
+        f"trump {facts['trump']}, dealer P{facts['dealer'] + 1}",
+        "",
+    ]
+    for number, (trick, winner) in enumerate(zip(facts["tricks_played"], facts["winners"], strict=True)):
+        lines.append(f"Trick {number + 1}: {told(trick)}; won by P{winner + 1}")
+    if facts["trick"]:
+        lines.append(f"Trick {len(facts['winners']) + 1}: {told(facts['trick'])}; not complete")
+    lines += ["", "player  score  bid  tricks  cards left  has shown to lack"]
+    for p, score in enumerate(facts["scores"]):
+        bid = "-" if facts["bids"][p] is None else facts["bids"][p]
+        lacks = ", ".join(facts["voids"][p]) or "-"
+        lines.append(
+            f"P{p + 1:<6}{score:6}{bid:>5}{facts['tricks'][p]:8}{facts['cards_left'][p]:12}  {lacks}"
+        )
+    suits = [" ".join([card for card in facts["hand"] if card[1] == suit]) for suit in SUITS]
+    hand = " | ".join([cards for cards in suits if cards]) or "no cards"
+    return "\n".join([*lines, "", f"Hand of P{seat + 1}: {hand}"])
+
+
+def told(trick: list[list[Any]]) -> str:
+    """A trick's cards in play order."""
+    return ", ".join([f"P{seat + 1} {card}" for seat, card in trick])
+
+
 def rules(players: int, sizes: list[int]) -> str:
     """The rules for so many players and rounds of these sizes."""
-    return f"Blob for {players} players, rounds of {sizes} cards."
+    if len(sizes) == 1:
+        rounds = f"The match is one round, in which each player is dealt {counted(sizes[0])}. "
+        dealer = "Spades are trump, and P1 is the dealer. "
+    else:
+        rounds = (
+            f"The match has {len(sizes)} rounds, in which each player is dealt, in this order, "
+            f"{', '.join([str(size) for size in sizes])} cards. "
+        )
+        dealer = (
+            "Trump is spades in the first round, then hearts, clubs, diamonds, none, and so on from spades again. "
+            f"P1 is the dealer of the first round, and the next player is the dealer of the next; "
+            f"P1 comes after P{players}. "
+        )
+    return (
+        f"Blob is a card game for {players} players, P1 to P{players}, each for themselves. "
+        "The deck has 52 cards in four suits: spades (S), hearts (H), clubs (C) and diamonds (D). "
+        "In each suit the ranks are, from low to high, 2 3 4 5 6 7 8 9 T J Q K A, T being the ten. "
+        f"{rounds}"
+        "Players see their own cards only; the cards that are not dealt stay hidden. "
+        f"{dealer}"
+        "Before the first card is played each player bids, that is, says how many tricks they will take, "
+        "from 0 to the number of cards dealt to each. The player after the dealer bids first, the dealer last; "
+        "all hear every bid. The dealer may not make the bid with which the sum of all bids would equal the "
+        "number of cards dealt to each player. "
+        "The player after the dealer leads to the first trick. In a trick each player in turn plays one card. "
+        "A player who holds cards of the suit that was led has to play one of them; any other player may play "
+        "any card. The trick is won by the highest trump in it, or, if there is none, by the highest card of the "
+        "suit that was led. Who wins a trick leads to the next one. "
+        "When all cards are played, each player whose number of tricks equals their bid scores 10 points plus "
+        "the bid; the others score 0. "
+        f"{'The' if len(sizes) == 1 else 'After the last round the'} player with the most points wins; players "
+        "with equally many share the win. "
+        f"A bid is written as its number, 0 to {max(sizes)}. A card is written as its rank and its suit: AS is "
+        "the ace of spades, TD the ten of diamonds."
+    )
+
+
+def counted(cards: int) -> str:
+    """A number of cards in words."""
+    return "1 card" if cards == 1 else f"{cards} cards"
 
 
 GAME = Blob
