@@ -952,8 +952,9 @@ def drawn(facts: dict[str, Any], seat: int) -> str:
     lines = [
         f"Round {facts['round']} of {facts['rounds']}: {counted(facts['cards'])} to each player, "
         f"trump {facts['trump']}, dealer P{facts['dealer'] + 1}",
-        "",
     ]
+    if facts["trick"] or facts["winners"]:
+        lines.append("")
     for number, (trick, winner) in enumerate(zip(facts["tricks_played"], facts["winners"], strict=True)):
         lines.append(f"Trick {number + 1}: {told(trick)}; won by P{winner + 1}")
     if facts["trick"]:
