@@ -29,7 +29,7 @@ MANTISSA: Final[i64] = 0xFFFFFFFFFF  # a count is mantissa + (exponent << 40)
 LEVEL: Final[i64] = 14 * 14 * 14  # entries of the table per class: cards left of the first three suits
 MOST_WAYS: Final = 14 * 14  # a class lacks a suit, so that two counts give the third
 DRAWABLE: Final[i64] = 0x7FFFFFFF  # no sum larger than this is given to `Rng.below`
-INDEX: Final = vec[i64]([next((k for k in range(53) if (1 << k) % 67 == r), -1) for r in range(67)])
+INDEX: Final = vec[i64]([next((k for k in range(53) if pow(2, k, 67) == r), -1) for r in range(67)])
 CHOOSE: Final = vec[i64]([comb(n, k) for n in range(40) for k in range(40)])  # three suits are 39 cards
 
 

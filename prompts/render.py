@@ -7,7 +7,8 @@ between models, not between a model and our advice.
 
 A style is one file in `styles/`. It sets `fields`, the texts that are asked for before the move, and may
 override any block of `base.j2`. A game may have a file in `games/` that sets any of `marks` (one per seat),
-`drawing` (how to read the board) and the macro `position(view)`; a game without one gets its board and facts.
+`drawing` (how to read the board) and the macro `position(view)`, and `moves_in_position`, where that tells the
+moves that still count and they are not listed again; a game without one gets its board and facts.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from engine.solvers.connect4 import Connect4Solver
 from engine.solvers.othello import OthelloSolver
 from engine.solvers.tictactoe import TicTacToeSolver
 from tests.engine.plain_games import Dice, Highcard, Nim, Race
+from tests.engine.short import new
 
 
 def matches(game: Game, count: int) -> list[object]:
@@ -47,13 +48,13 @@ def choices(name: str, bots: list[str]) -> list[object]:
     rng = Rng(4)
     for spec in bots:
         bot = engine.new_bot(spec)
-        game = engine.new(name, 5)
+        game = new(name, 5)
         while not game.is_terminal():
             seen.append(int(bot.choose(game, rng)))
             game.apply(game.random_action(rng))
     tree = Uct(0.7)
-    tree.search(engine.new(name, 5), 150, rng)
-    actions = range(engine.new(name).num_actions())
+    tree.search(new(name, 5), 150, rng)
+    actions = range(new(name).num_actions())
     return [*seen, [(int(tree.visits(a)), tree.value(a).hex()) for a in actions]]
 
 
@@ -102,7 +103,7 @@ def main() -> None:
         "highcard": matches(Highcard(), 6),
     }
     for name in engine.games():
-        told[name] = matches(engine.new(name), 6)
+        told[name] = matches(new(name), 6)
         told[f"{name} bots"] = choices(name, ["random", "greedy", "mcts:40"])
     digests = {key: hashlib.sha256(json.dumps(told[key]).encode()).hexdigest() for key in sorted(told)}
     print(json.dumps({"compiled": engine.is_compiled(), "stale": engine.stale()}))

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import engine
 from engine import Rng, derive
+from tests.engine.short import new
 
 FOLDER = Path(__file__).parent / "golden"
 
 
 def playthrough(name: str) -> str:
     """A random match as text: rules, then every position with its facts, then the result."""
-    game = engine.new(name, 1)
+    game = new(name, 1)
     rng = Rng(derive("golden", name))
     lines = [
         f"game {game.name()} {game.variant()}: {game.num_players()} players, {game.num_actions()} actions, "

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 from itertools import pairwise
+from typing import Any
 
 from jinja2 import UndefinedError
 
 import engine
 from engine import View
 from prompts import Question, Templates, Track, Unreadable, numbered, parse
+from tests.engine.short import new
 from tests.prompts.positions import Reply, bidding, cards, imagined
 
 ADVICE = re.compile(
@@ -26,6 +28,7 @@ ADVICE = re.compile(
 REFUSED = re.compile(r"\breasoning\b|chain[ -]of[ -]thought|step by step", re.IGNORECASE)
 TRACKS: tuple[Track, ...] = ("open", "rules")
 PREFIX = 0.8  # of a question that is the same as at the seat's previous turn
+WITHOUT_MOVES = {"blob"}  # what was played in earlier rounds is in no question
 NOTES = "A note of my own: {{ not a template }}"
 
 
@@ -33,7 +36,7 @@ def matches() -> dict[str, list[View]]:
     """For each shipped game the views of one match over a spread of moves, each by the seat to move."""
     found: dict[str, list[View]] = {}
     for name in engine.games():
-        game = engine.new(name, seed=7)
+        game = new(name, seed=7)
         views = found.setdefault(name, [])
         while not game.is_terminal():
             view = game.view(game.current_player())
@@ -81,6 +84,18 @@ def match_faults(templates: Templates, views: list[View], style: str, track: Tra
     return found
 
 
+def board_tells_round(view: View) -> bool:
+    """Whether the board shows who played what in this round, in order, and who bid what."""
+    facts: dict[str, Any] = dict(view.facts)
+    count = sum(len(trick) for trick in [*facts["tricks_played"], facts["trick"]])
+    played = [(str(move.seat + 1), move.text) for move in view.history[len(view.history) - count :]]
+    bids = ["-" if bid is None else str(bid) for bid in facts["bids"]]
+    return (
+        re.findall(r"\bP(\d) (\w\w)\b", view.board) == played
+        and re.findall(r"^P\d +\d+ +(\S+)", view.board, re.MULTILINE) == bids
+    )
+
+
 def same_start(before: str, now: str) -> int:
     """How many characters the two begin with in common."""
     return next((at for at, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), len(before))
@@ -91,9 +106,12 @@ def position_faults(view: View, question: Question, style: str, track: Track) ->
     found = []
     system, lines = question.system.splitlines(), question.user.splitlines()
     moves = f"Moves so far: {' '.join(move.text for move in view.history) or 'none'}"
+    told = lines.count(moves) == 1
+    if view.game in WITHOUT_MOVES:
+        told = "Moves so far" not in question.user and board_tells_round(view)
     if system.count(f"Game: {view.game}") != 1:
         found.append("no line that names the game")
-    if lines.count(moves) != 1:
+    if not told:
         found.append("moves so far are not the whole history")
     if view.board not in question.user or question.user.find(view.board) < question.user.find(moves):
         found.append("board is missing or not after the moves")

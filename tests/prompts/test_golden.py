@@ -15,7 +15,12 @@ from tests.prompts.positions import played
 from tests.prompts.quality import TRACKS
 
 GOLDEN = Path(__file__).parent / "golden"
-MOVES = {"connect4": "4 4 3 5", "othello": "d3 c5 f6", "tictactoe": "b2 a1 c3"}
+MOVES = {
+    "blob": "6 6 0 4 7 JC 6C 9C QC 6S JS QS 9S TS KS 9D 5D 8D",
+    "connect4": "4 4 3 5",
+    "othello": "d3 c5 f6",
+    "tictactoe": "b2 a1 c3",
+}
 CASES = [(game, style, track) for game in MOVES for style in styles() for track in TRACKS]
 
 

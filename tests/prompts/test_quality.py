@@ -42,7 +42,12 @@ PLANTED = [
     ("games/connect4.j2", "X and O are discs", "Try to block O; X and O are discs", "advice"),
     ("base.j2", "{{ moves }}", "{{ moves.split()[::2] | join(' ') }}", "not the whole history"),
     ("base.j2", "Moves so far: {{ moves }}\n", "", "not the whole history"),
-    ("base.j2", "{{ view.board }}\n{% else", "{{ view.facts.rows }}\n{% else", "board is missing"),
+    (
+        "base.j2",
+        "{{ view.board }}\n{% else",
+        "{{ view.facts.rows | default(1) }}\n{% else",
+        "board is missing",
+    ),
     ("base.j2", "one of {{ num_players }} players", "one of two players", "hard-coded"),
     ("base.j2", "{{ notes }}", "{{ notes | upper }}", "notes are not shown"),
     ("base.j2", '"action": <number>', '"action": 3', "reads as an answer"),
