@@ -41,6 +41,7 @@ SHARE: Final[i64] = 16  # by seat: float32 bits of that / the most possible in a
 PLAYED: Final[i64] = 24  # the cards of this round in order, eight to a word, six bits each
 ROOM: Final = 24 + 7
 
+ORDER: Final = vec[i64]([i64(c) for c in range(52)])  # copied, then shuffled
 MINUS_ONE: Final[i64] = f32_bits(-1.0)
 THIRTEENTHS: Final[i64] = 14 * 13
 SHARES: Final = vec[i64]([f32_bits(n / d) if d else 0 for d in range(14) for n in range(14)])  # at 14 d + n
@@ -268,17 +269,13 @@ class Blob(Game):
         """Shuffle by the seed, deal one card at a time from seat 0 on, and leave a new seed."""
         rng = Rng(self._seed)
         seats = self._seats
-        deck = vec[i64]([0] * 52)
-        i: i64 = 0
-        while i < CARDS:
-            deck[i] = i
-            i += 1
+        deck = ORDER[:]
         p: i64 = 0
         while p < self._players:
             seats[p] = 0
             p += 1
         p = 0
-        i = 0
+        i: i64 = 0
         while i < self._players * self._dealt:
             j: i64 = i + rng.below(CARDS - i)
             seats[p] |= bit(deck[j])
