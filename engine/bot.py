@@ -6,17 +6,20 @@ from what the seat may know (`View.sample`), never the true one.
 """
 
 from collections.abc import Mapping
-from typing import final
+from typing import Final, NamedTuple, final
 
 from mypy_extensions import i64, mypyc_attr
 
 from engine.core import Game
 from engine.rng import Rng
 
+MOST_SIMS: Final = 10_000_000
+LONGEST_MS: Final = 86_400_000
+
 
 @mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
 class Bot:
-    """Chooses for the seat to move. The same position and the same `rng` give the same action."""
+    """Chooses for the seat to move. The same position and `rng` give the same action, where it `repeats`."""
 
     def spec(self) -> str:
         """Its canonical name with all that matters to its play, e.g. `mcts:200?c=1.4`.
@@ -25,6 +28,10 @@ class Bot:
         `new_bot` makes the bot again from it.
         """
         raise NotImplementedError
+
+    def repeats(self) -> bool:
+        """Whether a choice depends on the position and the stream alone: not on the clock, nor on earlier ones."""
+        return True
 
     def check_game(self, game: Game) -> None:
         """ValueError, saying what to try, for a game that it cannot play. By default it plays any."""
@@ -70,6 +77,31 @@ class Options:
             raise ValueError(
                 f"bot {self.bot!r} has no option {', '.join(sorted(self.given))}; it knows {known}"
             )
+
+
+class Budget(NamedTuple):
+    """How long a search may think; the one that is not set is 0."""
+
+    sims: int
+    milliseconds: int
+
+
+def search_budget(bot: str, argument: str, known: Options) -> Budget:
+    """Of `<bot>:N`, N simulations, or `<bot>?ms=N`, N milliseconds. ValueError for neither, both, or too many."""
+    milliseconds = known.integer("ms", 0, 1, LONGEST_MS)
+    if not milliseconds:
+        return Budget(whole_number(f"{bot}:N: the number of simulations N", argument, 1, MOST_SIMS), 0)
+    if argument:
+        raise ValueError(f"bot {bot!r} takes either {bot}:N simulations or {bot}?ms=N, got both")
+    return Budget(0, milliseconds)
+
+
+def search_spec(bot: str, budget: Budget, options: Mapping[str, object]) -> str:
+    """The canonical name of such a bot."""
+    told = [f"{key}={value}" for key, value in options.items()]
+    if budget.milliseconds:
+        return f"{bot}?{'&'.join([*told, f'ms={budget.milliseconds}'])}"
+    return f"{bot}:{budget.sims}?{'&'.join(told)}"
 
 
 def whole_number(what: str, text: str, low: int, high: int) -> int:

@@ -1,35 +1,74 @@
-"""Plays the move that UCT with that many simulations visits most: `mcts:200`, option `c`."""
+"""Plays the move that Monte-Carlo tree search visits most: `mcts:200`, `mcts?ms=50`, options `c` and `reuse`.
+
+UCT where the position is all there is to know. Where something is hidden or left to chance, one world
+searched as if it were known would cheat itself: there it plays as `ismcts` does.
+"""
 
 from collections.abc import Mapping
 from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
-from engine.bot import Bot, Options, whole_number
+from engine.bot import Bot, Budget, Options, search_budget, search_spec
 from engine.core import Game
 from engine.rng import Rng
+from engine.search.ismcts import Ismcts, unknown_ahead
 from engine.search.uct import Uct
 
 
 @final
 @mypyc_attr(acyclic=True)
 class MctsBot(Bot):
-    """Deterministic for one position and stream: its tree starts afresh at every choice."""
+    """With `reuse` it keeps what UCT found out below the moves played since, in whichever match that was last."""
 
-    def __init__(self, sims: int, c: float) -> None:
-        self._sims: i64 = sims
+    def __init__(self, budget: Budget, c: float, reuse: bool) -> None:
+        self._budget = budget
+        self._reuse = reuse
+        self._searched: Game | None = None  # what the tree's root stands for
         self.tree = Uct(c)
+        self.unknown = Ismcts(c)
 
     def spec(self) -> str:
-        return f"mcts:{self._sims}?c={self.tree.c!r}"
+        options: dict[str, object] = {"c": self.tree.c}
+        if self._reuse:
+            options["reuse"] = 1
+        return search_spec("mcts", self._budget, options)
+
+    def repeats(self) -> bool:
+        return self._budget.milliseconds == 0 and not self._reuse
 
     def choose(self, game: Game, rng: Rng) -> i64:
-        return self.tree.search(game, self._sims, rng)
+        sims: i64 = self._budget.sims
+        if unknown_ahead(game):
+            return self.unknown.search(game, sims, rng, self._budget.milliseconds)
+        if self._reuse:
+            self._follow(game)
+        return self.tree.search(game, sims, rng, self._budget.milliseconds)
+
+    def _follow(self, game: Game) -> None:
+        """Advance the tree where `game` continues the match of the last search, and then only."""
+        last = self._searched
+        self._searched = game.clone()
+        if last is None or last.name() != game.name() or last.variant() != game.variant():
+            return
+        past, now = last.history(), game.history()
+        if now[: len(past)] != past:
+            return
+        since = now[len(past) :]
+        for move in since:
+            if last.current_player() != move.seat or not last.is_legal(move.action):
+                return
+            last.step(move.action)
+        if last.position_bytes() == game.position_bytes():
+            for move in since:
+                self.tree.advance(move.action)
 
 
 def make(argument: str, options: Mapping[str, str]) -> Bot:
-    """`mcts:N`, N simulations from 1 to 10 million; `c` from 0 to 100, by default 1.4."""
+    """`mcts:N`, N simulations from 1 to 10 million, or `mcts?ms=N`; `c` from 0 to 100, by default 1.4; `reuse` 1."""
     known = Options("mcts", options)
     c = known.number("c", 1.4, 0.0, 100.0)
+    reuse = known.integer("reuse", 0, 0, 1) == 1
+    budget = search_budget("mcts", argument, known)
     known.done()
-    return MctsBot(whole_number("mcts:N: the number of simulations N", argument, 1, 10_000_000), c)
+    return MctsBot(budget, c, reuse)

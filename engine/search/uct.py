@@ -1,110 +1,93 @@
-"""UCT: Monte-Carlo tree search with the UCB1 rule and random playouts, over any Game and number of seats.
+"""UCT: Monte-Carlo tree search with the UCB1 rule and random playouts, over any open Game and number of seats.
 
-The tree is flat vecs indexed by node; the children of a node lie side by side. Every number in it is an
-integer (means and bonuses in units of 2**-20), so that compiled, plain Python and every processor choose
-alike. Each node remembers its mean and its bonus factor, which makes looking at a child cost one product.
-What it maximises is `Game.value`, which is of the order of one, as the constant `c` is. Left out: hidden information
-and chance, which whoever calls settles first (`View.sample`); the tree assumes that a path of actions leads
-to one position.
+Kocsis and Szepesvári, "Bandit based Monte-Carlo planning" (ECML 2006). A path of actions leads to one position
+here: what is hidden or left to chance is taken to be as the given position has it, dice to come included, so
+whoever calls settles it first (`View.sample`). One settled world searched like that cheats itself; `Ismcts`
+and `Pimc` are for such games.
+
+The children of a node lie side by side. They are made at the node's second visit, all at once.
 """
 
-from math import log, sqrt
-from typing import Final, final
+from typing import final
 
-from librt.vecs import append, vec
+from librt.vecs import vec
 from mypy_extensions import i64, mypyc_attr
 
-from engine.core import VALUE_ONE, Game
+from engine.core import Game
 from engine.rng import Rng
-
-SCALE: Final = 1 << 20
-UNVISITED: Final[i64] = 0x3FFFFFFFFFFFFFFF  # a mean above every real score: such a child comes first
-NEVER: Final[i64] = -0x3FFFFFFFFFFFFFFF
+from engine.search.tree import MOST_NODES, NEVER, UNVISITED, Tree, longer
 
 
 @final
 @mypyc_attr(acyclic=True)
-class Uct:
-    """One tree. `search` grows it from a position; `visits` and `value` then tell of its root."""
+class Uct(Tree):
+    """One tree, which may be kept from move to move."""
 
-    def __init__(self, c: float = 1.4) -> None:
-        """`c` weighs exploration, in units of value."""
-        self.c = c
-        self._share: vec[i64] = vec[i64]([0])  # by visits n: 2**40 / n
-        self._bonus: vec[i64] = vec[i64]([0])  # by visits n: 2**20 / sqrt(n)
-        self._drive: vec[i64] = vec[i64]([0])  # by the parent's visits n: 2**20 * c * sqrt(ln n)
-        self._visits: vec[i64] = vec[i64]()
-        self._total: vec[i64] = vec[i64]()  # values for the seat that moved into the node
-        self._mean: vec[i64] = vec[i64]()
-        self._slack: vec[i64] = vec[i64]()  # the bonus factor of that many visits
+    def __init__(self, c: float = 1.4, limit: int = MOST_NODES) -> None:
+        """`c` weighs exploration, in units of value; `limit` is the most nodes, the root's children aside."""
+        super().__init__(c, limit)
+        self._kept = False  # whether `advance` prepared the tree for the next search
         self._action: vec[i64] = vec[i64]()
         self._first: vec[i64] = vec[i64]()  # first child; 0 = not expanded
         self._count: vec[i64] = vec[i64]()
         self._mover: vec[i64] = vec[i64]()  # the seat to move, once expanded
-        self._nodes: i64 = 0
 
-    def search(self, game: Game, sims: i64, rng: Rng) -> i64:
-        """Run `sims` >= 1 simulations from `game` (not over), return the most visited action.
+    def advance(self, action: i64) -> i64:
+        """Keep of the tree what lies below that action of the root; return the visits kept.
 
-        Ties go to the higher value, then to the lower id. The game comes back unchanged.
+        The next search goes on from there, and must be given the position that the action led to; its
+        simulations come on top. May be called once per move played since. 0: that action was hardly looked
+        at, and the next search starts afresh, as does every search that no `advance` came before.
         """
-        self._prepare(sims)
-        trial = game.clone()
-        trial.forget_history()
-        ids = vec[i64]([0] * game.num_actions())
-        path = vec[i64]([0] * (game.max_plies() + 2))
+        node = self._child(action)
+        if node == 0 or self._first[node] == 0:
+            self._nodes = 0
+            return 0
+        self._kept = True
+        self._compact(node)
+        return self._visits[0]
+
+    def _plant(self, root: Game, rng: Rng) -> None:
+        if self._kept and self._nodes > 0:
+            self._kept = False
+            return
+        self._kept = False
         self._nodes = 0
         self._reserve(1)
         self._add(0)
-        self._expand(0, game, ids, rng)
-        sim: i64 = 0
-        while sim < sims:
-            trial.copy_from(game)
-            depth = self._descend(trial, path, ids, rng)
-            trial.playout(rng)
-            self._backpropagate(trial, path, depth)
-            sim += 1
-        return self._best()
+        self._expand(0, root, rng)
 
-    def visits(self, action: i64) -> i64:
-        """How often the last search tried that action at its root."""
-        node = self._child(action)
-        return self._visits[node] if node else 0
-
-    def value(self, action: i64) -> float:
-        """The mean `Game.value` of the root's mover after that action, in [-1, 1]; 0.0 when never tried."""
-        node = self._child(action)
-        if node == 0 or self._visits[node] == 0:
-            return 0.0
-        return float(self._total[node]) / float(self._visits[node]) / VALUE_ONE
-
-    def _descend(self, trial: Game, path: vec[i64], ids: vec[i64], rng: Rng) -> i64:
-        """Walk `trial` to a node not visited before or to the end; fill `path`, return its length."""
+    def _descend(self, trial: Game, rng: Rng) -> i64:
         visits = self._visits
         mean = self._mean
         slack = self._slack
         first = self._first
         count = self._count
         action = self._action
+        mover = self._mover
         drive = self._drive
+        path = self._path
+        movers = self._movers
+        tabulated: i64 = len(drive)
         node: i64 = 0
         depth: i64 = 1
-        path[0] = 0
         while True:
             start = first[node]
+            n: i64 = visits[node]
             if start == 0:
-                if visits[node] == 0 or trial.current_player() < 0:
+                if n == 0 or trial.current_player() < 0 or self._nodes >= self._limit:
                     return depth
-                self._expand(node, trial, ids, rng)
+                self._expand(node, trial, rng)
                 visits = self._visits
                 mean = self._mean
                 slack = self._slack
                 first = self._first
                 count = self._count
                 action = self._action
+                mover = self._mover
                 start = first[node]
             end: i64 = start + count[node]
-            push = drive[visits[node]]
+            push: i64 = drive[n] if n < tabulated else self._push(n)
             best: i64 = start
             most: i64 = NEVER
             child: i64 = start
@@ -114,32 +97,15 @@ class Uct:
                     most = score
                     best = child
                 child += 1
+            movers[depth] = mover[node]
             node = best
             trial.step(action[node])
             path[depth] = node
             depth += 1
 
-    def _backpropagate(self, trial: Game, path: vec[i64], depth: i64) -> None:
-        visits = self._visits
-        total = self._total
-        mover = self._mover
-        share = self._share
-        parent: i64 = 0
-        visits[0] += 1
-        i: i64 = 1
-        while i < depth:
-            node = path[i]
-            n: i64 = visits[node] + 1
-            sum: i64 = total[node] + trial.value(mover[parent])
-            visits[node] = n
-            total[node] = sum
-            self._mean[node] = (sum * share[n]) >> 36
-            self._slack[node] = self._bonus[n]
-            parent = node
-            i += 1
-
-    def _expand(self, node: i64, game: Game, ids: vec[i64], rng: Rng) -> None:
+    def _expand(self, node: i64, game: Game, rng: Rng) -> None:
         """Give a node its children, from a random one on, so that no action is always tried first."""
+        ids = self._ids
         n = game.legal_into(ids)
         self._reserve(n)
         self._first[node] = self._nodes
@@ -168,26 +134,16 @@ class Uct:
         """Make room for so many further nodes."""
         if self._nodes + more > len(self._visits):
             size: i64 = 2 * (self._nodes + more) + 1024
-            self._visits = longer(self._visits, size)
-            self._total = longer(self._total, size)
-            self._mean = longer(self._mean, size)
-            self._slack = longer(self._slack, size)
+            most: i64 = self._limit + more
+            if size > most and most >= self._nodes + more:
+                size = most
+            self._widen(size)
             self._action = longer(self._action, size)
             self._first = longer(self._first, size)
             self._count = longer(self._count, size)
             self._mover = longer(self._mover, size)
 
-    def _prepare(self, sims: i64) -> None:
-        """Tables for up to `sims` visits."""
-        n: i64 = len(self._share)
-        while n <= sims:
-            self._share = append(self._share, (SCALE * SCALE) // n)
-            self._bonus = append(self._bonus, int(SCALE / sqrt(float(n))))
-            self._drive = append(self._drive, int(SCALE * self.c * sqrt(log(float(n)))))
-            n += 1
-
     def _child(self, action: i64) -> i64:
-        """The root's child for an action, or 0."""
         if self._nodes == 0:
             return 0
         node = self._first[0]
@@ -198,27 +154,36 @@ class Uct:
             node += 1
         return 0
 
-    def _best(self) -> i64:
-        best = self._first[0]
-        end: i64 = best + self._count[0]
-        node: i64 = best + 1
-        while node < end:
-            ahead: i64 = self._visits[node] - self._visits[best]
-            if ahead == 0:
-                ahead = self._mean[node] - self._mean[best]
-            if ahead == 0:
-                ahead = self._action[best] - self._action[node]
-            if ahead > 0:
-                best = node
+    def _compact(self, root: i64) -> None:
+        """Move what hangs on a node to the front, in the order it was made in: children follow parents."""
+        place = vec[i64]([-1] * self._nodes)  # where each node goes; -2: it stays in the tree
+        place[root] = -2
+        to: i64 = 0
+        node: i64 = root
+        while node < self._nodes:
+            if place[node] == -2:
+                child = self._first[node]
+                end: i64 = child + self._count[node] if child else child
+                while child < end:
+                    place[child] = -2
+                    child += 1
+                self._move(node, to)
+                place[node] = to
+                to += 1
             node += 1
-        return self._action[best]
+        self._nodes = to
+        node = 0
+        while node < to:
+            if self._first[node]:
+                self._first[node] = place[self._first[node]]
+            node += 1
 
-
-def longer(old: vec[i64], size: i64) -> vec[i64]:
-    """A copy of `old` with room for `size` items."""
-    new = vec[i64]([0] * size)
-    i: i64 = 0
-    while i < len(old):
-        new[i] = old[i]
-        i += 1
-    return new
+    def _move(self, node: i64, to: i64) -> None:
+        self._visits[to] = self._visits[node]
+        self._total[to] = self._total[node]
+        self._mean[to] = self._mean[node]
+        self._slack[to] = self._slack[node]
+        self._action[to] = self._action[node]
+        self._first[to] = self._first[node]
+        self._count[to] = self._count[node]
+        self._mover[to] = self._mover[node]
