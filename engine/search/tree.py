@@ -53,7 +53,7 @@ class Tree:
 
     @final
     def search(self, game: Game, sims: i64, rng: Rng, milliseconds: i64 = 0) -> i64:
-        """Run simulations from `game` (not over); return the most visited action.
+        """Run simulations from `game`, which must not be over; return the most visited action.
 
         `sims` of them, or with `milliseconds` as many as fit into that wall time: at least one, and no more
         than `sims` unless that is 0. ValueError where both are 0. Ties go to the higher value, then to the

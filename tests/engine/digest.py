@@ -11,12 +11,16 @@ import json
 
 import engine
 from engine import Game, Rng, derive
+from engine.search.ismcts import Ismcts
+from engine.search.pimc import Pimc
 from engine.search.uct import Uct
 from engine.solvers.connect4 import Connect4Solver
 from engine.solvers.othello import OthelloSolver
 from engine.solvers.tictactoe import TicTacToeSolver
 from tests.engine.plain_games import Dice, Highcard, Nim, Race
 from tests.engine.short import new
+
+SPECS = ["random", "greedy", "mcts:15?reuse=1", "ismcts:15", "pimc:15?worlds=4"]
 
 
 def matches(game: Game, count: int) -> list[object]:
@@ -43,7 +47,7 @@ def matches(game: Game, count: int) -> list[object]:
 
 
 def choices(name: str, bots: list[str]) -> list[object]:
-    """The moves of bots from positions of random matches, with what UCT thought of each action."""
+    """The moves of bots from positions of random matches, with what searches thought of each action."""
     seen: list[object] = []
     rng = Rng(4)
     for spec in bots:
@@ -52,10 +56,34 @@ def choices(name: str, bots: list[str]) -> list[object]:
         while not game.is_terminal():
             seen.append(int(bot.choose(game, rng)))
             game.apply(game.random_action(rng))
-    tree = Uct(0.7)
-    tree.search(new(name, 5), 150, rng)
-    actions = range(new(name).num_actions())
-    return [*seen, [(int(tree.visits(a)), tree.value(a).hex()) for a in actions]]
+    return [*seen, *(thoughts(search, new(name, 5)) for search in searches())]
+
+
+def searches() -> list[Uct | Ismcts | Pimc]:
+    return [Uct(0.7), Uct(limit=60), Ismcts(0.7), Ismcts(limit=60), Pimc(0.7, worlds=7)]
+
+
+def thoughts(search: Uct | Ismcts | Pimc, game: Game) -> list[object]:
+    """What a search says of every action, and once more for where its choice leads."""
+    seen: list[object] = []
+    rng = Rng(8)
+    for _ in range(2):
+        action = search.search(game, 150, rng)
+        seen.append([(int(search.visits(a)), search.value(a).hex()) for a in range(game.num_actions())])
+        if isinstance(search, Uct):
+            seen.append(int(search.advance(action)))
+        game.step(action)
+        if game.is_terminal():
+            break
+    return seen
+
+
+def plain_thoughts(game: Game) -> list[object]:
+    told = []
+    for search in searches():
+        game.reset(Rng(3))
+        told.append(thoughts(search, game))
+    return told
 
 
 def solved() -> list[object]:
@@ -102,9 +130,11 @@ def main() -> None:
         "dice": matches(Dice(), 6),
         "highcard": matches(Highcard(), 6),
     }
+    for game in (Nim(), Dice(), Highcard()):
+        told[f"{game.name()} searches"] = list(plain_thoughts(game))
     for name in engine.games():
         told[name] = matches(new(name), 6)
-        told[f"{name} bots"] = choices(name, ["random", "greedy", "mcts:40"])
+        told[f"{name} bots"] = choices(name, SPECS)
     digests = {key: hashlib.sha256(json.dumps(told[key]).encode()).hexdigest() for key in sorted(told)}
     print(json.dumps({"compiled": engine.is_compiled(), "stale": engine.stale()}))
     print(json.dumps(digests))
