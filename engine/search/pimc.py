@@ -39,29 +39,24 @@ class Pimc:
     def search(self, game: Game, sims: i64, rng: Rng, milliseconds: i64 = 0) -> i64:
         """As `Tree.search`; the budget is that of all worlds together, in equal shares.
 
-        A share is at least one simulation and one millisecond; a smaller budget makes fewer worlds.
+        Fewer simulations than worlds make fewer worlds, and so does a clock that has run out.
         """
         if sims < 1 and milliseconds < 1:
             raise ValueError(NO_BUDGET.format(sims, milliseconds))
         began = perf_counter()
-        worlds: i64 = self._worlds
-        if 0 < sims < worlds:
-            worlds = sims
-        if 0 < milliseconds < worlds:
-            worlds = milliseconds
         self._begin(game)
         world = game.clone()
+        worlds: i64 = sims if 0 < sims < self._worlds else self._worlds
         i: i64 = 0
         while i < worlds:
             share: i64 = sims * (i + 1) // worlds - sims * i // worlds
-            left: i64 = 0
+            left = 0.0
             if milliseconds > 0:
-                due: i64 = milliseconds * (i + 1) // worlds
-                left = due - int(1000.0 * (perf_counter() - began))
-            if milliseconds < 1 or left > 0 or i == 0:
+                left = float(milliseconds * (i + 1)) / float(1000 * worlds) - (perf_counter() - began)
+            if i == 0 or milliseconds < 1 or left > 0.0:
                 world.copy_from(game)
                 world.determinize(game.current_player(), rng)
-                self._tree.search(world, share, rng, left)
+                self._tree.spend(world, share, rng, left)
                 self._add()
             i += 1
         return self._best()

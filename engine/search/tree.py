@@ -61,6 +61,11 @@ class Tree:
         """
         if sims < 1 and milliseconds < 1:
             raise ValueError(NO_BUDGET.format(sims, milliseconds))
+        return self.spend(game, sims, rng, float(milliseconds) / 1000.0)
+
+    @final
+    def spend(self, game: Game, sims: i64, rng: Rng, seconds: float) -> i64:
+        """As `search`, unchecked and by the second; 0.0 where the clock does not matter."""
         began = perf_counter()
         root = game.clone()
         root.forget_history()
@@ -69,10 +74,10 @@ class Tree:
         self._plant(root, rng)
         self.simulations = 0
         trial = root.clone()
-        if milliseconds < 1:
-            self._simulate(root, trial, sims, rng)
+        if seconds > 0.0:
+            self._simulate_until(root, trial, sims, rng, began, seconds)
         else:
-            self._simulate_until(root, trial, sims, rng, began, float(milliseconds) / 1000.0)
+            self._simulate(root, trial, sims, rng)
         return self._best()
 
     @final
