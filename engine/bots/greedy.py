@@ -1,6 +1,7 @@
 """Wins at once if it can, else keeps an opponent from winning at the next move, else plays at random.
 
-It knows no game: it tries its moves, and the replies of whoever moves next, on a copy.
+It knows no game: it tries its moves, and the replies of whoever moves next, on a copy. Where something is hidden
+it sees the one world that it is given, and no other.
 """
 
 from collections.abc import Mapping

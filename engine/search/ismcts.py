@@ -30,7 +30,7 @@ class Ismcts(Tree):
     """One tree; a simulation adds at most one node to it. Children are found by hashing parent and action."""
 
     def __init__(self, c: float = 1.4, limit: int = MOST_NODES) -> None:
-        """`c` weighs exploration, in units of value; `limit` is the most nodes."""
+        """`c` weighs exploration, in units of value; a tree of `limit` nodes takes no more."""
         super().__init__(c, limit)
         self._seat: i64 = 0  # whose knowledge it is
         self._seen: vec[i64] = vec[i64]()  # how often the node could have been chosen
@@ -115,6 +115,8 @@ class Ismcts(Tree):
         node = self._nodes
         if node == len(self._visits):
             size: i64 = 2 * node + 1024
+            if size > self._limit > node:
+                size = self._limit
             self._widen(size)
             self._seen = longer(self._seen, size)
         self._visits[node] = 0

@@ -23,7 +23,7 @@ from engine.rng import Rng
 SCALE: Final = 1 << 20
 UNVISITED: Final[i64] = 0x3FFFFFFFFFFFFFFF  # a mean above every real score: such a child comes first
 NEVER: Final[i64] = -0x3FFFFFFFFFFFFFFF
-MOST_NODES: Final = 1 << 22  # 64 to 100 bytes each
+MOST_NODES: Final = 1 << 22  # of 64 to 104 bytes
 NO_BUDGET: Final = "a search needs a budget: sims or milliseconds of at least 1, got {} and {}"
 TABULATED: Final[i64] = 1 << 20  # visits for which the factors of UCB1 are looked up; beyond, computed
 
@@ -33,7 +33,7 @@ class Tree:
     """`search` grows it from a position; `visits` and `value` then tell of the actions there."""
 
     def __init__(self, c: float = 1.4, limit: int = MOST_NODES) -> None:
-        """`c` weighs exploration, in units of value; `limit` is the most nodes, the root's children aside."""
+        """`c` weighs exploration, in units of value; a tree of `limit` nodes takes no more."""
         self.c = c
         self.simulations: i64 = 0  # of the last search
         self._limit: i64 = limit

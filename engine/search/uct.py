@@ -24,7 +24,7 @@ class Uct(Tree):
     """One tree, which may be kept from move to move."""
 
     def __init__(self, c: float = 1.4, limit: int = MOST_NODES) -> None:
-        """`c` weighs exploration, in units of value; `limit` is the most nodes, the root's children aside."""
+        """`c` weighs exploration, in units of value; a tree of `limit` nodes takes no more children."""
         super().__init__(c, limit)
         self._kept = False  # whether `advance` prepared the tree for the next search
         self._action: vec[i64] = vec[i64]()

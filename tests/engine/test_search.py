@@ -189,9 +189,9 @@ def test_nim_is_won_where_it_can_be(search: Uct | Ismcts | Pimc) -> None:
     for left in (5, 6, 7, 9, 10, 11):
         game = begun(Nim())
         game.left = left
-        for seed in range(3):
-            assert search.search(game, 1500, Rng(seed)) + 1 == left % 4
-            assert search.simulations == 1500
+        for seed in range(2):
+            assert search.search(game, 1000, Rng(seed)) + 1 == left % 4
+            assert search.simulations == 1000
 
 
 @pytest.mark.parametrize("search", [Uct(), Ismcts(), Pimc(worlds=2)], ids=["uct", "ismcts", "pimc"])
@@ -204,11 +204,11 @@ def test_every_seat_of_three_maximises_its_own(search: Uct | Ismcts | Pimc) -> N
             child.step(action)
             worth.append(backwards(child)[0])
         best = int(worth[1] > worth[0])
-        assert search.search(game, 2000, Rng(seed)) == best
+        assert search.search(game, 1000, Rng(seed)) == best
         assert search.value(best) > search.value(1 - best)
 
 
-@pytest.mark.parametrize("spec", ["mcts:1000", "mcts:500?reuse=1", "ismcts:1000"])
+@pytest.mark.parametrize("spec", ["mcts:500", "mcts:250?reuse=1", "ismcts:500"])
 def test_perfect_does_not_beat_it_at_tictactoe(spec: str) -> None:
     perfect, bot = engine.new_bot("perfect"), engine.new_bot(spec)
     for match in range(8):
@@ -221,7 +221,7 @@ def test_perfect_does_not_beat_it_at_tictactoe(spec: str) -> None:
 
 def test_only_worlds_of_their_own_are_fooled_by_what_nobody_sees() -> None:
     """Guessing wins in every single world, and nothing on average."""
-    for seed in range(5):
+    for seed in range(3):
         game = begun(Coin(), seed)
         tree, worlds = Ismcts(), Pimc()
         assert tree.search(game, 1000, Rng(seed)) == 0
@@ -234,17 +234,20 @@ def test_only_worlds_of_their_own_are_fooled_by_what_nobody_sees() -> None:
 def test_dice_to_come_are_not_known() -> None:
     """A throw is worth 3.5 to whoever has not seen it: low dice are thrown again, high ones kept."""
     kept = 0
-    for seed in range(12):
+    for seed in range(8):
         game = begun(Dice(), seed)
         if game.die in (1, 2, 5, 6):
             assert engine.new_bot("mcts:1000").choose(game, Rng(seed)) == int(game.die < 3.5)
             kept += 1
-    assert kept > 5
+    assert kept > 3
 
 
 def test_what_is_unknown() -> None:
     assert not unknown_ahead(engine.new("connect4")) and not unknown_ahead(begun(Nim()))
     assert unknown_ahead(begun(Dice())) and unknown_ahead(begun(Highcard()))
+    for game in (begun(Dice()), begun(Highcard()), engine.new("blob", cards=3, rounds=1)):
+        told = [engine.new_bot(f"{name}:90").choose(game, Rng(1)) for name in ("mcts", "ismcts")]
+        assert told[0] == told[1]
 
 
 def test_a_choice_counts_where_it_is_there() -> None:
@@ -273,7 +276,7 @@ def test_a_round_is_the_end_of_a_search() -> None:
 def test_advance_keeps_what_lies_below_a_move() -> None:
     def searched() -> Uct:
         tree = Uct()
-        tree.search(game, 3000, Rng(1))
+        tree.search(game, 1200, Rng(1))
         return tree
 
     game = engine.new("connect4")
