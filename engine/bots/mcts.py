@@ -1,7 +1,8 @@
 """Plays the move that Monte-Carlo tree search visits most: `mcts:200`, `mcts?ms=50`, options `c` and `reuse`.
 
 UCT where the position is all there is to know. Where something is hidden or left to chance, one world
-searched as if it were known would cheat itself: there it plays as `ismcts` does.
+searched as if it were known would cheat itself: there it plays as `ismcts` does, which at Blob was measured to
+be stronger than `pimc` at equal simulations and at equal time (docs/results.md).
 """
 
 from collections.abc import Mapping

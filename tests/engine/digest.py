@@ -79,7 +79,8 @@ def thoughts(search: Uct | Ismcts | Pimc, game: Game) -> list[object]:
 
 
 def plain_thoughts(game: Game) -> list[object]:
-    told = []
+    """Of the first position of a game that the registry does not know."""
+    told: list[object] = []
     for search in searches():
         game.reset(Rng(3))
         told.append(thoughts(search, game))
@@ -125,13 +126,11 @@ def main() -> None:
     told: dict[str, list[object]] = {
         "chance": chance(),
         "solved": solved(),
-        "nim": matches(Nim(), 6),
-        "race": matches(Race(), 6),
-        "dice": matches(Dice(), 6),
-        "highcard": matches(Highcard(), 6),
+        "nim": matches(Nim(), 6) + plain_thoughts(Nim()),
+        "race": matches(Race(), 6) + plain_thoughts(Race()),
+        "dice": matches(Dice(), 6) + plain_thoughts(Dice()),
+        "highcard": matches(Highcard(), 6) + plain_thoughts(Highcard()),
     }
-    for game in (Nim(), Dice(), Highcard()):
-        told[f"{game.name()} searches"] = list(plain_thoughts(game))
     for name in engine.games():
         told[name] = matches(new(name), 6)
         told[f"{name} bots"] = choices(name, SPECS)
