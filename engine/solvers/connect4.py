@@ -23,9 +23,12 @@ from engine.games.connect4 import BOTTOM, FULL, Connect4, has_four
 from engine.solver import Solver
 
 COLUMN_CELLS: Final[i64] = 0x3F
-TABLE_SIZE: Final[i64] = 4194301  # a prime: 32 MB of 8-byte entries
+TABLE_SIZE: Final[i64] = 1048573  # a prime: 8 MB of 8-byte entries; four times as many cost more than they save
 GENERATIONS: Final[i64] = 64
 NO_LIMIT: Final = 1 << 60
+LOOK_AHEAD: Final[i64] = 28  # discs up to which the table is asked about every child before any is searched
+PROVEN: Final[i64] = -1
+BOOK: Final = "connect4.book"
 
 
 def winning_cells(own: i64, filled: i64) -> i64:
@@ -76,6 +79,7 @@ class Connect4Solver(Solver):
         # An entry is position key (49 bits), generation (6 bits), bound (8 bits).
         self._table: vec[i64] = vec[i64]()
         self._generation: i64 = 0
+        self._proven: i64 = 0  # what `_order` found
         # Moves and their worth, seven per ply, so that the recursion allocates nothing.
         self._moves: vec[i64] = vec[i64]([0] * 301)
         self._worth: vec[i64] = vec[i64]([0] * 301)
@@ -83,7 +87,7 @@ class Connect4Solver(Solver):
     def solve(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> int | None:
         assert isinstance(game, Connect4)
         self._begin(nodes, milliseconds)
-        score = self._score(game.mine(), game.filled())
+        score = self._score(game.mine(), game.filled(), 0)
         return None if self._stopped else int(score)
 
     def best_action(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> tuple[int, int] | None:
@@ -92,7 +96,7 @@ class Connect4Solver(Solver):
         mine = game.mine()
         filled = game.filled()
         winning: i64 = winning_cells(mine, filled) & (filled + BOTTOM)
-        score = self._score(mine, filled)
+        score = self._score(mine, filled, 0)
         i: i64 = 0
         while i < 7 and not self._stopped:
             column = centre_out(i)
@@ -107,12 +111,19 @@ class Connect4Solver(Solver):
     def action_values(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> dict[int, int | None]:
         assert isinstance(game, Connect4)
         self._begin(nodes, milliseconds)
-        values: dict[int, int | None] = {}
-        for column in game.legal_actions():
-            score: i64 = 0
-            if not self._stopped:
-                score = self._after(game.mine(), game.filled(), free_cell(game.filled(), column))
-            values[column] = None if self._stopped else int(score)
+        values: dict[int, int | None] = dict.fromkeys(game.legal_actions())
+        guess: i64 = 0
+        i: i64 = 0
+        while i < 7:
+            column = centre_out(i)
+            cell = free_cell(game.filled(), column)
+            if cell:
+                score = self._after(game.mine(), game.filled(), cell, guess)
+                if self._stopped:
+                    return values
+                values[int(column)] = int(score)
+                guess = score
+            i += 1
         return values
 
     def _begin(self, nodes: int, milliseconds: int) -> None:
@@ -121,19 +132,20 @@ class Connect4Solver(Solver):
         self._limit = nodes if nodes else NO_LIMIT
         self._deadline = perf_counter() + milliseconds / 1000.0 if milliseconds else 0.0
         self._stopped = False
-        self._generation = (self._generation + 1) % GENERATIONS
+        if nodes or milliseconds:
+            self._generation = (self._generation + 1) % GENERATIONS
         if len(self._table) == 0 or self._generation == 0:
             self._table = vec[i64]([0] * TABLE_SIZE)
             self._generation = 1
 
-    def _after(self, mine: i64, filled: i64, cell: i64) -> i64:
-        """The mover's score of putting a disc on that cell."""
+    def _after(self, mine: i64, filled: i64, cell: i64, guess: i64) -> i64:
+        """The mover's score of putting a disc on that cell; a good guess is sooner confirmed."""
         played = popcount(filled)
         if has_four(mine | cell):
             return (43 - played) >> 1
         if played == 41:
             return 0
-        return -self._score(filled ^ mine, filled | cell)
+        return -self._score(filled ^ mine, filled | cell, -guess)
 
     def _at_least(self, mine: i64, filled: i64, cell: i64, score: i64) -> bool:
         """Whether putting a disc on that cell scores no less than `score`."""
@@ -148,19 +160,23 @@ class Connect4Solver(Solver):
             return -((42 - played) >> 1) >= score
         return self._negamax(theirs, filled, played + 1, -score, 1 - score) <= -score
 
-    def _score(self, mine: i64, filled: i64) -> i64:
+    def _score(self, mine: i64, filled: i64, guess: i64) -> i64:
+        """The mover's score, asked for by null windows: around the guess first, then who wins, then when."""
         played = popcount(filled)
         if self._wins_at_once(mine, filled):
             return (43 - played) >> 1
         low: i64 = -((42 - played) >> 1)
         high: i64 = (43 - played) >> 1
+        asked: i64 = 0
         while low < high and not self._stopped:
             middle: i64 = low + ((high - low) >> 1)
-            # Near zero first: who wins is cheaper to find out than when.
-            if middle <= 0 and halved(low) < middle:
+            if guess != 0 and asked < 2 and low <= guess - asked < high:
+                middle = guess - asked
+            elif middle <= 0 and halved(low) < middle:
                 middle = halved(low)
             elif middle >= 0 and halved(high) > middle:
                 middle = halved(high)
+            asked += 1
             found = self._negamax(mine, filled, played, middle, middle + 1)
             if found <= middle:
                 high = found
@@ -178,7 +194,7 @@ class Connect4Solver(Solver):
             self._stopped = True
             return 0
         theirs: i64 = filled ^ mine
-        moves = safe_cells(theirs, filled)
+        moves = replies(winning_cells(theirs, filled), filled)
         if moves == 0:
             return -((42 - played) >> 1)
         if played >= 40:
@@ -189,6 +205,12 @@ class Connect4Solver(Solver):
             if alpha >= beta:
                 return alpha
         ceiling: i64 = (41 - played) >> 1
+        if beta > ceiling:
+            beta = ceiling
+            if alpha >= beta:
+                return beta
+        if moves & (moves - 1) == 0:  # forced: not worth an entry, nor a look at the table
+            return -self._negamax(theirs, filled | moves, played + 1, -beta, -alpha)
         key: i64 = mine + filled
         tag: i64 = (key << 6) | self._generation
         slot: i64 = key % TABLE_SIZE
@@ -196,20 +218,18 @@ class Connect4Solver(Solver):
         if entry >> 8 == tag:
             bound: i64 = (entry & 0xFF) - 128
             if bound > 32:  # a lower bound, kept as score + 64
-                if bound - 64 > floor:
-                    floor = bound - 64
-                    if alpha < floor:
-                        alpha = floor
-                        if alpha >= beta:
-                            return alpha
-            elif bound < ceiling:
-                ceiling = bound
-        if beta > ceiling:
-            beta = ceiling
-            if alpha >= beta:
-                return beta
+                if bound - 64 > alpha:
+                    alpha = bound - 64
+                    if alpha >= beta:
+                        return alpha
+            elif bound < beta:
+                beta = bound
+                if alpha >= beta:
+                    return beta
         base: i64 = played * 7
-        end = self._order(mine, filled, moves, base)
+        end = self._order(mine, filled, moves, played, beta)
+        if end == PROVEN:
+            return self._proven
         at: i64 = base
         while at < end:
             score: i64 = -self._negamax(theirs, filled | self._moves[at], played + 1, -beta, -alpha)
@@ -224,16 +244,34 @@ class Connect4Solver(Solver):
         self._table[slot] = (tag << 8) | (alpha + 128)
         return alpha
 
-    def _order(self, mine: i64, filled: i64, moves: i64, base: i64) -> i64:
-        """Write the cells of `moves` from `base` on, most threats first, then from the centre out."""
+    def _order(self, mine: i64, filled: i64, moves: i64, played: i64, beta: i64) -> i64:
+        """Write the cells of `moves` from 7 * `played` on, most threats first, then from the centre out.
+
+        Returns where they end; or PROVEN, where a move makes two threats at once or the table knows that one
+        scores `beta`: `_proven` is then the bound.
+        """
         cells = self._moves
         worth = self._worth
+        base: i64 = played * 7
         end: i64 = base
         i: i64 = 0
         while i < 7:
             cell: i64 = moves & (bit(centre_out(i) * 7) * COLUMN_CELLS)
             if cell:
-                value = popcount(winning_cells(mine | cell, filled | cell))
+                after: i64 = filled | cell
+                threats = winning_cells(mine | cell, after)
+                if replies(threats, after) == 0:
+                    self._proven = (41 - played) >> 1
+                    return PROVEN
+                if played < LOOK_AHEAD:
+                    key: i64 = (filled ^ mine) + after
+                    entry = self._table[key % TABLE_SIZE]
+                    if entry >> 8 == (key << 6) | self._generation:
+                        bound: i64 = (entry & 0xFF) - 128
+                        if bound <= 32 and -bound >= beta:
+                            self._proven = -bound
+                            return PROVEN
+                value = popcount(threats)
                 at: i64 = end
                 while at > base and worth[at - 1] < value:
                     worth[at] = worth[at - 1]
@@ -249,10 +287,9 @@ class Connect4Solver(Solver):
         return self._deadline > 0.0 and perf_counter() > self._deadline
 
 
-def safe_cells(theirs: i64, filled: i64) -> i64:
-    """Cells to play on after which the opponent, who has `theirs`, does not win at once; 0 when none."""
+def replies(danger: i64, filled: i64) -> i64:
+    """Cells to play on after which the opponent, who wins on the cells `danger`, does not do so at once."""
     playable: i64 = (filled + BOTTOM) & FULL
-    danger = winning_cells(theirs, filled)
     forced: i64 = playable & danger
     if forced:
         if forced & (forced - 1):
