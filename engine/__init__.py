@@ -33,13 +33,17 @@ if os.environ.get("DUELIST_ENGINE") == "pure":
 from engine import core  # noqa: E402
 from engine.bot import Bot  # noqa: E402
 from engine.core import Action, Game, IllegalAction, Move, View  # noqa: E402
+from engine.grading import ActionValue, Grader, Grades, grade  # noqa: E402
 from engine.registry import bots, from_bytes, games, new, new_bot  # noqa: E402
 from engine.rng import Rng, derive  # noqa: E402
 
 __all__ = [
     "Action",
+    "ActionValue",
     "Bot",
     "Game",
+    "Grader",
+    "Grades",
     "IllegalAction",
     "Move",
     "Rng",
@@ -48,6 +52,7 @@ __all__ = [
     "derive",
     "from_bytes",
     "games",
+    "grade",
     "is_compiled",
     "new",
     "new_bot",

@@ -21,6 +21,10 @@ SOLVED: Final = own_names("engine.solvers")
 class Solver:
     """Asked about positions that are not over; answers None when the budget ran out. 0 means no budget."""
 
+    def reaches(self, game: Game) -> bool:
+        """Whether trying is worth a budget; False where none that anybody would give is enough."""
+        return True
+
     def solve(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> int | None:
         """The exact score."""
         raise NotImplementedError

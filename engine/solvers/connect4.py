@@ -11,6 +11,12 @@ once, CPU seconds on one AMD EPYC core, median and worst: after 8 plies 0.54 and
 from ply 12 on. As plain Python it is about fifty times slower.
 """
 
+import lzma
+import struct
+from collections.abc import Mapping
+from functools import cache
+from itertools import accumulate
+from pathlib import Path
 from time import perf_counter
 from typing import Final, final
 
@@ -19,7 +25,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from engine.bits import bit, popcount
 from engine.core import Game
-from engine.games.connect4 import BOTTOM, FULL, Connect4, has_four
+from engine.games.connect4 import BOTTOM, FULL, Connect4, has_four, mirrored
 from engine.solver import Solver
 
 COLUMN_CELLS: Final[i64] = 0x3F
@@ -28,7 +34,7 @@ GENERATIONS: Final[i64] = 64
 NO_LIMIT: Final = 1 << 60
 LOOK_AHEAD: Final[i64] = 28  # discs up to which the table is asked about every child before any is searched
 PROVEN: Final[i64] = -1
-BOOK: Final = "connect4.book"
+BOOK: Final = Path(__file__).with_name("connect4.book")
 
 
 def winning_cells(own: i64, filled: i64) -> i64:
@@ -63,6 +69,32 @@ def halved(x: i64) -> i64:
     return -((-x) >> 1) if x < 0 else x >> 1
 
 
+def book_key(mine: i64, filled: i64) -> i64:
+    """One number per position: the same for its mirror image, different for all others."""
+    return min(mine + filled, mirrored(mine) + mirrored(filled))
+
+
+def pack_book(scores: Mapping[int, int]) -> bytes:
+    """Exact scores by `book_key` as a book file: rising keys as differences of 8 bytes, then bytes; xz."""
+    keys = sorted(scores)
+    steps = [key - before for key, before in zip(keys, [0, *keys], strict=False)]
+    return lzma.compress(struct.pack(f"<{len(keys)}q{len(keys)}b", *steps, *[scores[key] for key in keys]))
+
+
+def unpack_book(data: bytes) -> dict[int, int]:
+    """The inverse of `pack_book`."""
+    plain = lzma.decompress(data)
+    n = len(plain) // 9
+    numbers = struct.unpack(f"<{n}q{n}b", plain)
+    return dict(zip(accumulate(numbers[:n]), numbers[n:], strict=True))
+
+
+@cache
+def opening_book() -> dict[int, int]:
+    """The book beside this module. A position that it lacks is searched, so a book may be of any size."""
+    return unpack_book(BOOK.read_bytes()) if BOOK.exists() else {}
+
+
 @final
 @mypyc_attr(acyclic=True)
 class Connect4Solver(Solver):
@@ -71,7 +103,14 @@ class Connect4Solver(Solver):
     Among equal actions the one nearest the centre comes first, left before right.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, book: dict[int, int] | None = None, forget: bool = True) -> None:
+        """`book` in place of the one that comes with the package; {} for none.
+
+        Without `forget` questions share a memory: quicker for positions that are alike, but which of them a
+        budget reaches then depends on those asked before.
+        """
+        self._forget = forget
+        self._book: dict[int, int] = opening_book() if book is None else book
         self.nodes: i64 = 0
         self._limit: i64 = 0
         self._deadline: float = 0.0
@@ -132,7 +171,7 @@ class Connect4Solver(Solver):
         self._limit = nodes if nodes else NO_LIMIT
         self._deadline = perf_counter() + milliseconds / 1000.0 if milliseconds else 0.0
         self._stopped = False
-        if nodes or milliseconds:
+        if self._forget:
             self._generation = (self._generation + 1) % GENERATIONS
         if len(self._table) == 0 or self._generation == 0:
             self._table = vec[i64]([0] * TABLE_SIZE)
@@ -156,15 +195,21 @@ class Connect4Solver(Solver):
             return score <= 0
         theirs: i64 = filled ^ mine
         filled |= cell
-        if self._wins_at_once(theirs, filled):
+        if wins_at_once(theirs, filled):
             return -((42 - played) >> 1) >= score
+        known = self._book.get(int(book_key(theirs, filled)))
+        if known is not None:
+            return -known >= score
         return self._negamax(theirs, filled, played + 1, -score, 1 - score) <= -score
 
     def _score(self, mine: i64, filled: i64, guess: i64) -> i64:
         """The mover's score, asked for by null windows: around the guess first, then who wins, then when."""
         played = popcount(filled)
-        if self._wins_at_once(mine, filled):
+        if wins_at_once(mine, filled):
             return (43 - played) >> 1
+        known = self._book.get(int(book_key(mine, filled)))
+        if known is not None:
+            return known
         low: i64 = -((42 - played) >> 1)
         high: i64 = (43 - played) >> 1
         asked: i64 = 0
@@ -183,9 +228,6 @@ class Connect4Solver(Solver):
             else:
                 low = found
         return low
-
-    def _wins_at_once(self, mine: i64, filled: i64) -> bool:
-        return (winning_cells(mine, filled) & (filled + BOTTOM)) != 0
 
     def _negamax(self, mine: i64, filled: i64, played: i64, alpha: i64, beta: i64) -> i64:
         """A bound of the score that settles the window; the mover must not be able to win at once."""
@@ -285,6 +327,11 @@ class Connect4Solver(Solver):
 
     def _late(self) -> bool:
         return self._deadline > 0.0 and perf_counter() > self._deadline
+
+
+def wins_at_once(mine: i64, filled: i64) -> bool:
+    """Whether the mover can complete four with the next disc."""
+    return (winning_cells(mine, filled) & (filled + BOTTOM)) != 0
 
 
 def replies(danger: i64, filled: i64) -> i64:
