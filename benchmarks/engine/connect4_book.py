@@ -93,7 +93,10 @@ def main() -> None:
     jobs = [(folder / f"{at:07d}.book", dict(last[at : at + PART])) for at in range(0, len(last), PART)]
     waiting = [job for job in jobs if not job[0].exists()]
     random.Random(1).shuffle(waiting)  # so that a book cut short is a fair sample
-    print(f"{len(last)} positions of {asked.plies} discs, {len(waiting)} of {len(jobs)} parts to search; ", end="")
+    print(
+        f"{len(last)} positions of {asked.plies} discs, {len(waiting)} of {len(jobs)} parts to search; ",
+        end="",
+    )
     print("compiled" if engine.is_compiled() else "as plain Python")
     with Pool(asked.workers) as pool:
         done = pool.imap_unordered(search, waiting)

@@ -1,7 +1,7 @@
 """Plays an exactly best move where the game has a solver (engine/solvers): the soonest win, the latest loss.
 
-TicTacToe is always exact. Connect 4 is exact within a second from the 12th ply on, and mostly before: see
-engine/solvers/connect4.py. The budget is BUDGET positions per choice, half a second compiled (and half a
+TicTacToe is always exact. Connect 4 is exact within the budget from the 12th ply on, and mostly before: see
+engine/solvers/connect4.py. Where a solver says that it cannot reach the end, it is not asked. The budget is BUDGET positions per choice, half a second compiled (and half a
 minute as plain Python). Where it runs out, the move is that of a UCT search, and `exact` says so.
 """
 
@@ -51,7 +51,9 @@ class PerfectBot(Bot):
         if self._game != game.name():
             self._solver = solver_of(game)
             self._game = game.name()
-        best = self._solver.best_action(game, self._nodes, self._milliseconds)
+        best: tuple[int, int] | None = None
+        if self._solver.reaches(game):
+            best = self._solver.best_action(game, self._nodes, self._milliseconds)
         self.exact = best is not None
         if best is None:
             self.score = 0
