@@ -18,7 +18,7 @@ import engine
 from engine.games.connect4 import Connect4
 from engine.solvers.connect4 import Connect4Solver, book_key, pack_book, unpack_book, wins_at_once
 
-PART = 32
+PART = 16
 Positions = dict[int, bytes]  # the position's bytes by its book key
 
 
@@ -54,7 +54,7 @@ def search(job: tuple[Path, Positions]) -> float:
     """Write one part: the scores of those positions. The CPU seconds that it took."""
     path, positions = job
     began = time.process_time()
-    game, solver = Connect4(), Connect4Solver({}, forget=False)
+    game, solver = Connect4(), Connect4Solver({})
     scores: dict[int, int] = {}
     for key, data in positions.items():
         game.set_position(data)
@@ -87,7 +87,7 @@ def main() -> None:
     asked = parser.parse_args()
     stop = time.monotonic() + asked.seconds
     found = [open_ones(level) for level in levels(asked.plies)]
-    last = sorted(found.pop().items())  # neighbours share much of their future, and a solver's memory
+    last = sorted(found.pop().items())
     folder = asked.output.with_suffix(".parts")
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(folder / f"{at:07d}.book", dict(last[at : at + PART])) for at in range(0, len(last), PART)]

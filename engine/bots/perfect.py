@@ -1,8 +1,9 @@
 """Plays an exactly best move where the game has a solver (engine/solvers): the soonest win, the latest loss.
 
 TicTacToe is always exact. Connect 4 is exact within the budget from the 12th ply on, and mostly before: see
-engine/solvers/connect4.py. Where a solver says that it cannot reach the end, it is not asked. The budget is BUDGET positions per choice, half a second compiled (and half a
-minute as plain Python). Where it runs out, the move is that of a UCT search, and `exact` says so.
+engine/solvers/connect4.py. Where a solver says that it cannot reach the end, it is not asked. The budget is
+BUDGET positions per choice, half a second compiled (and half a minute as plain Python). Where it runs out, the
+move is that of a UCT search, and `exact` says so.
 """
 
 from collections.abc import Mapping

@@ -107,13 +107,8 @@ class Connect4Solver(Solver):
     Among equal actions the one nearest the centre comes first, left before right.
     """
 
-    def __init__(self, book: dict[int, int] | None = None, forget: bool = True) -> None:
-        """`book` in place of the one that comes with the package; {} for none.
-
-        Without `forget` questions share a memory: quicker for positions that are alike, but which of them a
-        budget reaches then depends on those asked before.
-        """
-        self._forget = forget
+    def __init__(self, book: dict[int, int] | None = None) -> None:
+        """`book` in place of the one that comes with the package; {} for none."""
         self._book: dict[int, int] = opening_book() if book is None else book
         self.nodes: i64 = 0
         self._limit: i64 = 0
@@ -175,8 +170,7 @@ class Connect4Solver(Solver):
         self._limit = nodes if nodes else NO_LIMIT
         self._deadline = perf_counter() + milliseconds / 1000.0 if milliseconds else 0.0
         self._stopped = False
-        if self._forget:
-            self._generation = (self._generation + 1) % GENERATIONS
+        self._generation = (self._generation + 1) % GENERATIONS
         if len(self._table) == 0 or self._generation == 0:
             self._table = vec[i64]([0] * TABLE_SIZE)
             self._generation = 1

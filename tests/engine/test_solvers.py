@@ -101,14 +101,6 @@ def test_budgets() -> None:
     assert values[6] is None and solver.reaches(game)
 
 
-def test_shared_memory_changes_no_score() -> None:
-    fresh, shared = Connect4Solver({}), Connect4Solver({}, forget=False)
-    for seed in range(12):
-        game = position("connect4", seed, 26 if engine.is_compiled() else 32)
-        assert shared.solve(game) == fresh.solve(game)
-        assert shared.action_values(game) == fresh.action_values(game)
-
-
 def test_a_book_answers_without_a_search() -> None:
     """A book of one made-up entry is believed, for its mirror image too; what it lacks is searched."""
     game = after("connect4", *"4435")
