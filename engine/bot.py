@@ -34,7 +34,12 @@ class Bot:
         return True
 
     def check_game(self, game: Game) -> None:
-        """ValueError, saying what to try, for a game that it cannot play. By default it plays any."""
+        """ValueError, saying what to try, for a game that it cannot play.
+
+        By default it plays any in which what a seat does not know can be drawn for it.
+        """
+        if game.hidden_information():
+            game.clone().determinize(max(game.current_player(), 0), Rng())
 
     def choose(self, game: Game, rng: Rng) -> i64:
         """A legal action of `game`, which must not be over and comes back in the same position."""
