@@ -162,7 +162,11 @@ class Game:
         restore(self, copy.deepcopy(attributes(other)))
 
     def position_bytes(self) -> bytes:
-        """The position alone; equal positions give equal bytes, whatever led there."""
+        """The position alone; equal positions give equal bytes, whatever led there, and equal bytes positions.
+
+        A game that can only be rebuilt from its moves (engine/bridges) has those for bytes: two ways to one
+        board are then two positions.
+        """
         return encode(self)
 
     def set_position(self, data: bytes) -> None:
@@ -281,7 +285,10 @@ class Game:
         return str(action)
 
     def parse_action(self, text: str) -> int:
-        """The id whose notation is `text`, case and surrounding blanks aside; legal or not. ValueError."""
+        """The id whose notation is `text`, case and surrounding blanks aside; legal or not. ValueError.
+
+        A game in whose notation case tells moves apart takes it only as it is written.
+        """
         wanted = text.strip().casefold()
         ids = list(range(self.num_actions())) if self.fixed_notation() else self.legal_actions()
         for action in ids:
