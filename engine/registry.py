@@ -1,14 +1,15 @@
 """Games and bots by name.
 
-A game is a file engine/games/<name>.py with `GAME`, or an entry point of the group `duelist.games`; a bot is
-a file engine/bots/<name>.py with `make`. Nothing is imported before it is asked for, and a broken entry point
-harms only those who ask for it. The package's own names win.
+A game is a file engine/games/<name>.py with `GAME`, or an entry point of the group `duelist.games`, or, with
+a colon in its name, whatever the bridge before the colon makes of the rest (engine/bridges/<prefix>.py); a bot
+is a file engine/bots/<name>.py with `make`. Nothing is imported before it is asked for, and a broken entry
+point harms only those who ask for it. The package's own names win.
 """
 
 import importlib
 import pkgutil
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from engine.bot import Bot
 from engine.core import Game, read_header
@@ -32,8 +33,20 @@ OWN_BOTS: Final = own_names("engine.bots")
 
 
 def games() -> list[str]:
-    """The names of all games, sorted."""
+    """The names of all games, sorted; those behind a bridge are not among them."""
     return sorted({*OWN_GAMES, *(point.name for point in strangers())})
+
+
+def bridges() -> list[str]:
+    """The prefixes of games that another platform plays, sorted: `openspiel` for `openspiel:chess`."""
+    return list(own_names("engine.bridges"))
+
+
+def bridge(prefix: str) -> Any:
+    """The module of that bridge, as engine/bridges/__init__.py says. ValueError."""
+    if prefix not in bridges():
+        raise ValueError(f"there is no bridge {prefix!r}; there are {', '.join(bridges())}")
+    return importlib.import_module(f"engine.bridges.{prefix}")
 
 
 def bots() -> list[str]:
@@ -82,6 +95,9 @@ def make_game(name: str, variant: dict[str, int]) -> Game:
         return game
     known = game.variant()
     strange = sorted(set(variant) - set(known))
+    if strange and ":" in name:
+        within = ",".join([f"{key}={value}" for key, value in variant.items()])
+        raise ValueError(f"the parameters of {name} stand in its name: NAME({within})")
     if strange:
         there = ", ".join(f"{key} (default {value})" for key, value in known.items()) or "no variants"
         raise ValueError(f"{name} has no variant {', '.join(strange)}; it has {there}")
@@ -93,10 +109,15 @@ def game_factory(name: str) -> Callable[..., Game]:
     if name in OWN_GAMES:
         own: Callable[..., Game] = importlib.import_module(f"engine.games.{name}").GAME
         return own
+    prefix, colon, recipe = name.partition(":")
+    if colon and prefix in bridges():
+        module = bridge(prefix)
+        return lambda: cast(Game, module.make(recipe))
     for point in strangers():
         if point.name == name:
             return loaded(point)
-    raise ValueError(f"there is no game {name!r}; there are {', '.join(games())}")
+    there = [*games(), *[f"{prefix}:NAME" for prefix in bridges()]]
+    raise ValueError(f"there is no game {name!r}; there are {', '.join(there)}")
 
 
 def strangers() -> "list[EntryPoint]":
