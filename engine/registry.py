@@ -111,12 +111,12 @@ def game_factory(name: str) -> Callable[..., Game]:
         return own
     prefix, colon, recipe = name.partition(":")
     if colon and prefix in bridges():
-        module = bridge(prefix)
-        return lambda: cast(Game, module.make(recipe))
+        make = bridge(prefix).make
+        return lambda: cast(Game, make(recipe))
     for point in strangers():
         if point.name == name:
             return loaded(point)
-    there = [*games(), *[f"{prefix}:NAME" for prefix in bridges()]]
+    there = [*games(), *[f"{each}:NAME" for each in bridges()]]
     raise ValueError(f"there is no game {name!r}; there are {', '.join(there)}")
 
 

@@ -11,7 +11,10 @@ that draw chance from a generator of their own, which no seed of ours reaches.
 """
 
 import importlib
+import os
 import re
+import subprocess
+import sys
 from array import array
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -34,6 +37,22 @@ CHANCE_ONE: Final = 1 << 30
 HIDDEN: Final = "*"
 EXAMPLES: Final = 8  # moves that the rules show, to tell how moves are written
 WORLDS: Final = 32  # positions that a search of a hidden game looks into
+TRIAL_S: Final = 10
+TRIAL: Final = """
+import sys, pyspiel
+try:
+    game = pyspiel.load_game(sys.argv[1])
+    game.num_distinct_actions(), game.max_game_length(), game.min_utility(), game.max_utility()
+    if game.get_type().provides_observation_tensor:
+        game.observation_tensor_size()
+    state = game.new_initial_state()
+    while state.is_chance_node():
+        state.apply_action(state.chance_outcomes()[0][0])
+    if state.current_player() >= 0:
+        state.legal_actions(), str(state)
+except Exception as error:
+    sys.exit(print(next(iter(str(error).strip().splitlines()), type(error).__name__)) or 1)
+"""
 MEMORY_MB: Final = 1000
 TRIES: Final = 30  # of a resampling that may fail
 COLOURS: Final = re.compile("\x1b\\[[0-9;]*m")
@@ -234,21 +253,21 @@ class OpenSpielGame(Game):
         return game
 
     def position_bytes(self) -> bytes:
-        """Every action since the start, chance's included; and the generator, where there is chance."""
-        text = " ".join([str(action) for action in self._state.history()])
+        """The game, every action since the start, chance's included, and the generator where there is chance."""
+        parts = [self._title.name, " ".join([str(action) for action in self._state.history()])]
         if self._title.chance:
-            text += "|" + " ".join([str(word) for word in self._chance.state()])
-        return text.encode()
+            parts.append(" ".join([str(word) for word in self._chance.state()]))
+        return "\n".join(parts).encode()
 
     def set_position(self, data: bytes) -> None:
-        past, _, words = data.decode("ascii", "replace").partition("|")
+        parts = data.decode("utf-8", "replace").split("\n")
+        if parts[0] != self._title.name or len(parts) != (3 if self._title.chance else 2):
+            raise ValueError(f"no position of {self.name()}: {data[:60]!r}")
         chance = Rng()
         if self._title.chance:
-            chance.set_state(four(numbers_in(words)))
-        elif words:
-            raise ValueError(f"no position of {self.name()}: {data[:60]!r}")
-        state = self._replayed(numbers_in(past))
-        if state.is_chance_node():
+            chance.set_state(four(numbers_in(parts[2])))
+        state = self._replayed(numbers_in(parts[1]))
+        if not state.is_terminal() and state.is_chance_node():
             raise ValueError(f"no position of {self.name()}: it ends where chance has still to decide")
         self._state = state
         self._chance = chance
@@ -402,8 +421,10 @@ def pyspiel() -> Any:
 
 
 def titles() -> list[dict[str, Any]]:
-    """The games that can be had, with their parameters' defaults. Those that are made from another game, or
-    from a file, do not stand alone and are left out."""
+    """The games that can be had, as far as that is known before they are loaded, with their defaults.
+
+    Those that are made from another game, or from a file, do not stand alone and are left out.
+    """
     found = []
     for kind in pyspiel().registered_games():
         if kind.default_loadable and not refusal(kind):
@@ -424,22 +445,25 @@ def opened(recipe: str) -> Title:
     """Load, check and describe. ValueError."""
     platform = pyspiel()
     try:
-        given = platform.game_parameters_from_string(recipe)
-    except Exception as error:
-        raise ValueError(f"unreadable game {PREFIX}{recipe}: {one_line(error)}") from None
-    check_names(platform, given)
-    try:
+        given = checked(platform, platform.game_parameters_from_string(recipe))
+        if len(given) > 1:
+            try_out(spelling(platform, given))
         name = canonical(platform, given)
         game = platform.load_game(name)
-        platform_type = game.get_type()
-        why = refusal(platform_type)
-        if not why:
-            game.new_initial_state()  # some parameters are refused only here
-    except Exception as error:
+    except ValueError:
+        raise
+    except Exception as error:  # pyspiel.SpielError, which is a RuntimeError and nothing more
         raise ValueError(f"OpenSpiel refuses {PREFIX}{recipe}: {one_line(error)}") from None
+    name = name.removesuffix("()")
+    if not name.isprintable():
+        raise ValueError(f"the name of a game is one line of print, got {PREFIX}{name!r}")
+    kind = game.get_type()
+    why = refusal(kind)
+    if why and kind.dynamics == kind.Dynamics.SIMULTANEOUS:
+        why += f"; in turns it is {PREFIX}turn_based_simultaneous_game(game={spelled_inside(name)})"
     if why:
-        raise ValueError(f"{PREFIX}{recipe} {why}{way_out(platform_type, name)}")
-    return described(game, name.removesuffix("()"))
+        raise ValueError(f"{PREFIX}{name} {why}")
+    return described(game, name)
 
 
 def described(game: Any, name: str) -> Title:
@@ -491,33 +515,57 @@ def refusal(kind: Any) -> str:
         return "is a mean-field game, which has no players to seat"
     if kind.dynamics == kind.Dynamics.SIMULTANEOUS:
         return "has simultaneous moves"
+    if kind.action_structs_only:
+        return "does not number its actions"
     if kind.chance_mode == kind.ChanceMode.SAMPLED_STOCHASTIC:
         return "draws chance from a generator of its own, so no seed would give the same match twice"
     return ""
 
 
-def way_out(kind: Any, name: str) -> str:
-    if kind.dynamics != kind.Dynamics.SIMULTANEOUS:
-        return ""
-    return f"; in turns it is {PREFIX}turn_based_simultaneous_game(game={name})"
+def spelled_inside(name: str) -> str:
+    """A game's name as the parameter of another has it."""
+    return name if name.endswith(")") else f"{name}()"
 
 
-def check_names(platform: Any, given: dict[str, Any]) -> None:
-    """ValueError for a game or a parameter that OpenSpiel does not know, with the nearest that it does."""
-    kinds = {kind.short_name: kind for kind in platform.registered_games()}
+def checked(platform: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """The parameters, whole numbers made fractions where those are meant.
+
+    ValueError for a game or a parameter that OpenSpiel does not know, with the nearest that it does.
+    """
     name = given.get("name", "")
+    kinds = {kind.short_name: kind for kind in platform.registered_games()}
     if name not in kinds:
         raise ValueError(f"OpenSpiel has no game {name!r}; {nearest(name, list(kinds))}")
     known = kinds[name].parameter_specification
+    meant: dict[str, Any] = {}
     for key, value in given.items():
-        if key == "name":
-            continue
-        if key not in known:
+        if key != "name" and key not in known:
             raise ValueError(f"{PREFIX}{name} has no parameter {key!r}; {nearest(key, list(known))}")
+        default = known.get(key)
         if isinstance(value, dict):
-            check_names(platform, value)
-        elif isinstance(known[key], dict):
+            meant[key] = checked(platform, value)
+        elif isinstance(default, dict):
             raise ValueError(f"{key} of {PREFIX}{name} is a game: write {key}={value}()")
+        else:
+            meant[key] = float(value) if isinstance(default, float) and type(value) is int else value
+    return meant
+
+
+def try_out(recipe: str) -> None:
+    """ValueError for parameters that OpenSpiel refuses, or that it does not survive.
+
+    It checks most of them, but some wrong ones end the process (a poker without cards, a hexagon of side -1)
+    or never come back. So a process of its own goes first, for 50 ms.
+    """
+    command = [sys.executable, "-c", TRIAL, recipe]
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=path, timeout=TRIAL_S)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"{PREFIX}{recipe} takes OpenSpiel more than {TRIAL_S} s to set up") from None
+    if done.returncode:
+        why = done.stdout.strip() or "it ended its process over these parameters"
+        raise ValueError(f"OpenSpiel refuses {PREFIX}{recipe}: {why}")
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -535,13 +583,14 @@ def canonical(platform: Any, given: dict[str, Any]) -> str:
     Some defaults depend on other parameters (a board's columns on its size), so a parameter goes only if it
     has the default that is documented and the game keeps all its settings without it.
     """
-    defaults = type_of(platform, given["name"]).parameter_specification
+    defaults: dict[str, Any] = {}
+    for kind in platform.registered_games():
+        if kind.short_name == given["name"]:
+            defaults = kind.parameter_specification
     kept: dict[str, Any] = {}
     for key, value in given.items():
         if isinstance(value, dict):
             kept[key] = platform.game_parameters_from_string(canonical(platform, value))
-        elif isinstance(defaults.get(key), float) and type(value) is int:
-            kept[key] = float(value)
         else:
             kept[key] = value
     spelled = spelling(platform, kept)
@@ -554,14 +603,6 @@ def canonical(platform: Any, given: dict[str, Any]) -> str:
             del kept[key]
             spelled = without
     return spelled
-
-
-def type_of(platform: Any, name: str) -> Any:
-    """The pyspiel.GameType of that name, which exists."""
-    for kind in platform.registered_games():
-        if kind.short_name == name:
-            return kind
-    raise ValueError(f"OpenSpiel has no game {name!r}")
 
 
 def spelling(platform: Any, parameters: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -36,6 +37,27 @@ def test_games_lists_every_game_with_its_facts() -> None:
         assert facts["rules"] == game.rules_text()
     out = run("games").stdout
     assert all(name in out for name in engine.games()) and "perfect" in out
+
+
+def test_games_of_another_platform_are_pointed_at_and_listed_when_asked_for() -> None:
+    from engine.bridges import openspiel
+
+    line = next(line for line in run("games").stdout.splitlines() if line.startswith("openspiel:NAME"))
+    if openspiel.missing():
+        assert openspiel.INSTALL in line
+        return
+    assert "orchestrator games openspiel" in line
+    found = {game["name"]: game for game in told("games", "openspiel")}
+    assert found["openspiel:chess"]["players"] == [2, 2] and found["openspiel:kuhn_poker"]["chance"]
+    assert "openspiel:backgammon" in run("games", "openspiel").stdout
+
+
+def test_a_platform_that_is_missing_or_unknown_is_wrong_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = CliRunner().invoke(main, ["games", "gym"])
+    assert done.exit_code == 2 and "no bridge 'gym'; there are openspiel" in done.stderr
+    monkeypatch.setitem(sys.modules, "pyspiel", None)
+    done = CliRunner().invoke(main, ["games", "openspiel"])
+    assert done.exit_code == 2 and "pip install 'duelist[openspiel]'" in done.stderr
 
 
 def test_a_game_that_does_not_load_is_named_and_the_others_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
