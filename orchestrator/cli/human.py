@@ -27,13 +27,14 @@ SHOWN = 60  # legal moves on screen; a longer list is cut, all of them are taken
 async def ask_for_move(view: View) -> int | None:
     """The action that the person chose; None if they resigned. Raises Halt where the input has ended."""
     console = text.console(sys.stderr)
-    known = {action.text.casefold(): action.id for action in view.legal}
+    known = _typed(view)
     console.print("\n".join(["", *_situation(view), text.clean(view.board.rstrip("\n"))]))
     console.print(f"your moves: {_legal(view)}   ({RULES}, {RESIGN})")
     while True:
         said = await _read(console, "> ")
-        if said.casefold() in known:
-            return known[said.casefold()]
+        action = known.get(said, known.get(said.casefold()))
+        if action is not None:
+            return action
         if said.casefold() == RULES:
             console.print(text.clean(view.rules))
         elif said.casefold() == RESIGN:
@@ -41,6 +42,15 @@ async def ask_for_move(view: View) -> int | None:
                 return None
         elif said:
             console.print(f"{text.one_line(said, 40)!r} is not a legal move here. Legal: {_legal(view)}")
+
+
+def _typed(view: View) -> dict[str, int]:
+    """The moves by what may be typed: in any case, unless case tells them apart (bxc3 and Bxc3 in chess)."""
+    folded = [action.text.casefold() for action in view.legal]
+    alone = {
+        text: action.id for text, action in zip(folded, view.legal, strict=True) if folded.count(text) == 1
+    }
+    return alone | {action.text: action.id for action in view.legal}
 
 
 def _situation(view: View) -> list[str]:
