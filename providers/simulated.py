@@ -296,7 +296,13 @@ def read(request: Request) -> Ask:
     listed = tuple((int(number), text or number) for number, text in lines)
     played = [] if moves in (None, "", "none") else str(moves).split()
     game = None if moves is None else _position(request.system, played)
+    if game is not None and listed and {text for _, text in listed} != _notation(game):
+        game = None  # chance fell otherwise there: the moves do not tell what the dice show
     return Ask(game, listed, bool(played))
+
+
+def _notation(game: Game) -> set[str]:
+    return {game.action_text(action) for action in game.legal_actions()}
 
 
 def _position(system: str, played: list[str]) -> Game | None:
