@@ -34,6 +34,7 @@ INSTALL: Final = "pip install 'duelist[openspiel]'"
 PAYOFF_SCALE: Final = 126_000
 MOST_UTILITY: Final = 1e8  # times the scale and VALUE_ONE this still fits 63 bits
 CHANCE_ONE: Final = 1 << 30
+CHANCE_PLAYER: Final = -1  # pyspiel.PlayerId.CHANCE; all others below 0 mean that nobody moves any more
 HIDDEN: Final = "*"
 EXAMPLES: Final = 8  # moves that the rules show, to tell how moves are written
 WORLDS: Final = 32  # positions that a search of a hidden game looks into
@@ -69,6 +70,9 @@ OPEN_MOVES: Final = (
     "spades",
     "universal_poker",
 )
+
+# Games whose resampling leads, at times or always, into states that their own rules do not allow.
+UNSOUND: Final = ("euchre", "hearts")
 
 RULES: Final = {
     "chess": (
@@ -203,14 +207,16 @@ class OpenSpielGame(Game):
     def _settle(self) -> None:
         """Draw what chance decides now, and look who is to move."""
         state = self._state
-        while state.is_chance_node():
+        who: i64 = state.current_player()
+        while who == CHANCE_PLAYER:
             state.apply_action(drawn(state.chance_outcomes(), self._chance))
+            who = state.current_player()
         self._texts_now = []
-        if state.is_terminal():
+        if who < 0:
             self._mover = -1
             self._ids_now = []
         else:
-            self._mover = state.current_player()
+            self._mover = who
             self._ids_now = state.legal_actions()
 
     def current_player(self) -> i64:
@@ -292,24 +298,30 @@ class OpenSpielGame(Game):
     def _resampled(self, seat: int, rng: Rng) -> Any:
         """A state that the seat cannot tell from this one.
 
-        Some games resample into states that no play leads to, so each is played through from the start.
+        What OpenSpiel draws is played through from the start: not all that it draws can be, and in gin rummy
+        the order of the stock is another one then.
         """
+        if self._title.short in UNSOUND:
+            raise self._undrawable("it draws hands that its rules do not allow")
         told = self._told_to(self._state, seat)
         for _ in range(TRIES):
             try:
                 drawn_anew = self._state.resample_from_infostate(seat, rng.uniform)
             except Exception as error:  # SpielError; its text is all that tells one from another
-                raise ValueError(
-                    f"OpenSpiel cannot draw what a seat of {self.name()} does not know, so no bot can play it "
-                    f"here ({one_line(error)}); models and people can"
-                ) from None
+                raise self._undrawable(one_line(error)) from None
             try:
                 state = self._replayed(drawn_anew.history())
             except ValueError:
                 continue
             if self._told_to(state, seat) == told:
                 return state
-        raise ValueError(f"OpenSpiel found no other position of {self.name()} in {TRIES} tries")
+        raise self._undrawable(f"no sound position in {TRIES} tries")
+
+    def _undrawable(self, why: str) -> ValueError:
+        return ValueError(
+            f"OpenSpiel cannot draw what a seat of {self.name()} does not know, so no bot can play it here "
+            f"({why}); models and people can"
+        )
 
     def _told_to(self, state: Any, seat: int) -> object:
         """All that OpenSpiel tells a seat of a state of a hidden game."""

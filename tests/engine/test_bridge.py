@@ -201,10 +201,9 @@ def test_bots_say_beforehand_what_cannot_be_drawn() -> None:
             bot.check_game(new(recipe))
 
 
-@pytest.mark.parametrize("recipe", ["hearts", "gin_rummy", "euchre"])
-def test_what_is_drawn_anew_is_a_position_that_play_can_reach(recipe: str) -> None:
-    """OpenSpiel's own resampling of these games gives histories that its rules do not allow."""
-    game, rng = new(recipe, 5), Rng(5)
+def test_what_is_drawn_anew_is_a_position_that_play_can_reach() -> None:
+    """What OpenSpiel itself draws of gin rummy is not what its history leads to."""
+    game, rng = new("gin_rummy", 5), Rng(5)
     for _ in range(15):
         game.apply(int(game.random_action(rng)))
     seat = game.current_player()
