@@ -97,7 +97,7 @@ def make_game(name: str, variant: dict[str, int]) -> Game:
     strange = sorted(set(variant) - set(known))
     if strange and ":" in name:
         within = ",".join([f"{key}={value}" for key, value in variant.items()])
-        raise ValueError(f"the parameters of {name} stand in its name: NAME({within})")
+        raise ValueError(f"the parameters of {name} stand in its name: {name.partition('(')[0]}({within})")
     if strange:
         there = ", ".join(f"{key} (default {value})" for key, value in known.items()) or "no variants"
         raise ValueError(f"{name} has no variant {', '.join(strange)}; it has {there}")

@@ -114,7 +114,7 @@ def test_the_way_out_that_is_named_is_one() -> None:
 
 
 def test_parameters_stand_in_the_name() -> None:
-    with pytest.raises(ValueError, match=r"stand in its name: NAME\(board_size=9\)"):
+    with pytest.raises(ValueError, match=r"stand in its name: openspiel:go\(board_size=9\)"):
         engine.new("openspiel:go", 1, board_size=9)
     with pytest.raises(ValueError, match=r"no game 'gym:chess'; there are .*connect4.*openspiel:NAME"):
         engine.new("gym:chess")
