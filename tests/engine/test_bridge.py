@@ -13,6 +13,9 @@ import prompts
 from engine import Game, Rng
 from engine.bridges import openspiel
 from engine.registry import bridge, bridges
+from orchestrator.cli.human import _typed as typed
+from providers.base import Message, Request
+from providers.simulated import read
 
 pyspiel = pytest.importorskip("pyspiel", reason=f"no OpenSpiel: {openspiel.INSTALL}")
 
@@ -162,6 +165,25 @@ def test_a_model_can_be_asked_and_its_answer_read(recipe: str, track: prompts.Tr
             assert isinstance(choice, prompts.Choice) and choice.action == action.id
         game.apply(int(game.random_action(rng)))
     assert len(systems) == 1
+
+
+def test_the_stand_in_does_not_take_its_own_dice_for_those_of_the_match() -> None:
+    rebuilt = []
+    for seed in range(6):
+        view = new("backgammon", seed).view(new("backgammon", seed).current_player())
+        asked = prompts.render(view)
+        request = Request("random", asked.system, (Message("user", asked.user),), asked.schema)
+        found = read(request)
+        assert {text for _, text in found.listed} == {action.text for action in view.legal}
+        rebuilt.append(found.game is not None)
+    assert rebuilt[0] and not all(rebuilt)  # seed 0 is what it rebuilds with
+
+
+def test_a_person_names_the_move_that_was_typed() -> None:
+    game = after(new("chess"), "b4", "a5", "Bb2", "a4", "Bc3", "a3", "Bd4", "c5")
+    known = typed(game.view(1))
+    assert known["bxc5"] == game.parse_action("bxc5") != known["Bxc5"] == game.parse_action("Bxc5")
+    assert known["nf3"] == game.parse_action("Nf3")
 
 
 def test_rules_that_are_told_are_openspiels() -> None:
