@@ -1,8 +1,8 @@
 """A duel: pairs of matches between players, several at once, on record, resumable at a decision.
 
-A pair is one instance seed played once from each side (with more players: once from every rotation);
-it is the unit of error. A match that trouble with a service ends is void and played again, at most
-`REPLAYS` times in one go; a pair that still misses a match is reported and does not count.
+A pair is one instance seed played once from each side; at a table of more than two it is a deal, played once
+with everybody on every seat. It is the unit of error. A match that trouble with a service ends is void and
+played again, at most `REPLAYS` times in one go; a pair that still misses a match is reported and does not count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 import engine
 import prompts
 from orchestrator.events import Events
-from orchestrator.fixture import Fixture
+from orchestrator.fixture import Fixture, around
 from orchestrator.journal import Journal
 from orchestrator.match import play
 from orchestrator.players import Halt, Player, Seated, Stopped, Void
@@ -113,7 +113,7 @@ class Duel:
         self.stop(f"{type(bug).__name__}: {bug}")
 
     async def _play_one(self, fixture: Fixture) -> None:
-        seats = [self.players[player] for player in fixture.seating(len(self.players))]
+        seats = [self.players[player] for player in fixture.seating()]
         try:
             result = await play(fixture, seats, self.journal)
         except Void as trouble:
@@ -187,6 +187,7 @@ class Duel:
             replay=replay,
             seed=seed,
             game=self.request.game,
+            order=around(self.request.seed, pair, len(self.players)),
             variant=self.request.variant,
             opening=draw_opening(self.request, seed),
         )
@@ -261,7 +262,8 @@ def seat_players(request: DuelRequest, table: Table, *, billed: bool = False) ->
     else:
         marks = [f" #{number}" for number in range(1, len(labels) + 1)]
     return [
-        seat(spec, label + mark) for spec, label, mark in zip(request.players, labels, marks, strict=True)
+        seat(spec, label + mark if labels.count(label) > 1 else label)
+        for spec, label, mark in zip(request.players, labels, marks, strict=True)
     ]
 
 

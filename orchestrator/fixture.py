@@ -1,4 +1,9 @@
-"""A match as a value: what fixes it before it is played, and what came of it."""
+"""A match as a value: what fixes it before it is played, and what came of it.
+
+One deal (one seed) is played once per seat, everybody moving on by one seat from match to match: each player
+plays every hand once. Turning the table leaves the neighbours as they are, so with three players and more the
+order around the table changes from deal to deal (`around`).
+"""
 
 from __future__ import annotations
 
@@ -15,16 +20,17 @@ class Fixture:
 
     id: str
     pair: int
-    swap: int  # 0: player 1 sits on seat 0; 1: seats swapped
+    swap: int  # how many seats everybody has moved on; between two, 1 is: seats swapped
     replay: int  # counts up when a void match is played again
     seed: int
     game: str
+    order: tuple[int, ...]  # the players, counted from 0, as they sit before anybody moves on
     variant: Mapping[str, int] = field(default_factory=dict)
     opening: tuple[int, ...] = ()
 
-    def seating(self, players: int) -> list[int]:
-        """By seat, which of the players (counted from 0) sits there: every swap moves all on by one seat."""
-        return [(seat + self.swap) % players for seat in range(players)]
+    def seating(self) -> tuple[int, ...]:
+        """By seat, which of the players (counted from 0) sits there."""
+        return self.order[self.swap :] + self.order[: self.swap]
 
     def deal(self) -> Game:
         """The game as the first player to choose finds it."""
@@ -34,9 +40,26 @@ class Fixture:
         return game
 
 
+def around(seed: int, pair: int, players: int) -> tuple[int, ...]:
+    """The order in which players sit around the table in a deal of a run's seed: at first as they were named.
+
+    Deals come in twos: the second has the first's order backwards, so that over both of them everybody sat
+    as often right before as right after everybody else. Which order the two have is drawn.
+    """
+    rest = list(range(1, players))  # the first stays: everybody moves on to every seat anyhow
+    if pair >= 2:
+        rng = engine.Rng(engine.derive(seed, "around", pair // 2))
+        rest = [rest.pop(rng.below(len(rest))) for _ in range(1, players)]
+    return (0, *(reversed(rest) if pair % 2 else rest))
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a match ended: per seat its return (higher is better) and why it forfeited, if it did."""
+    """How a match ended: per seat its return (higher is better) and why it forfeited, if it did.
+
+    After a forfeit the returns are no more than an order: the forfeiter last, the others level, because what
+    the game would have paid them nobody knows.
+    """
 
     returns: tuple[float, ...]
     plies: int
@@ -59,3 +82,14 @@ class Result:
     def ranks(self) -> tuple[int, ...]:
         """Per seat 1 + how many did better."""
         return tuple(1 + sum(other > mine for other in self.returns) for mine in self.returns)
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Per seat win (first, alone), draw (first, with others) or loss."""
+        first = "win" if self.ranks.count(1) == 1 else "draw"
+        return tuple(first if rank == 1 else "loss" for rank in self.ranks)
+
+    @property
+    def points(self) -> tuple[float | None, ...]:
+        """Per seat what the game paid; None where a forfeit kept it from being played to its end."""
+        return (None,) * len(self.returns) if any(self.forfeits) else self.returns

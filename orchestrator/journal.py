@@ -6,12 +6,13 @@ put as they come back, the decision after them; the record keeps that order on d
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import engine
-from engine import Rng, View
+from engine import Game, Rng, View
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture, Result
 from orchestrator.players import CallMade, Decision, Player, StopSign, Turn
@@ -32,8 +33,8 @@ class Journal:
 
     # ── matches ──────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, fixture: Fixture) -> tuple[tables.Decision, ...]:
-        """The match is being played now; what was decided in it before an interruption."""
+    def begin(self, fixture: Fixture, game: Game) -> tuple[tables.Decision, ...]:
+        """The match is being played now, from this position; what was decided in it before an interruption."""
         past = self._pasts.get(fixture.id, Past())
         row = tables.Match(
             id=fixture.id,
@@ -52,7 +53,8 @@ class Journal:
         self._open[fixture.id] = row
         seats = enumerate(self._seats(fixture))
         self.record.put(row, *(tables.Seat(match=fixture.id, seat=s, player=p) for s, p in seats))
-        self._tell_match(fixture, "started")
+        deal = hashlib.blake2b(game.to_bytes(), digest_size=8).hexdigest()
+        self._tell_match(fixture, "started", deal=deal)
         return past.decisions
 
     def remember(self, match: str, past: Past) -> None:
@@ -66,9 +68,10 @@ class Journal:
                 seat=seat,
                 player=player,
                 score=result.scores[seat],
-                outcome=_outcome(result.scores[seat]),
+                outcome=result.outcomes[seat],
                 rank=result.ranks[seat],
                 forfeit=result.forfeits[seat],
+                points=result.points[seat],
             )
             for seat, player in enumerate(self._seats(fixture))
         ]
@@ -77,6 +80,8 @@ class Journal:
             fixture,
             "finished",
             scores=list(result.scores),
+            ranks=list(result.ranks),
+            points=list(result.points),
             plies=result.plies,
             forfeits=list(result.forfeits),
         )
@@ -104,7 +109,7 @@ class Journal:
 
     def _seats(self, fixture: Fixture) -> list[int]:
         """Player ids, which count from 1 in the order of the command line, by seat."""
-        return [player + 1 for player in fixture.seating(len(self.players))]
+        return [player + 1 for player in fixture.seating()]
 
     # ── decisions and calls ──────────────────────────────────────────────────────────────────────
 
@@ -237,7 +242,3 @@ class Journal:
 
 def _json_keys(probabilities: Mapping[int, float] | None) -> dict[str, float] | None:
     return None if probabilities is None else {str(action): p for action, p in probabilities.items()}
-
-
-def _outcome(score: float) -> str:
-    return "win" if score == 1 else "loss" if score == 0 else "draw"

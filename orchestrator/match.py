@@ -20,7 +20,7 @@ async def play(fixture: Fixture, players: Sequence[Player], journal: Journal) ->
     Raises Void (replay it), Halt (stop the run) or Stopped (asked to stop between two decisions).
     """
     game = fixture.deal()
-    for earlier in journal.begin(fixture):
+    for earlier in journal.begin(fixture, game):
         if earlier.action is None:
             return forfeited(game, earlier.seat, earlier.fault)
         game.apply(earlier.action)
@@ -39,7 +39,7 @@ async def play(fixture: Fixture, players: Sequence[Player], journal: Journal) ->
 
 
 def forfeited(game: Game, loser: int, why: str) -> Result:
-    """The loser loses to all others, who share what is lost."""
+    """The loser comes last and the others share the first place: what the game would have paid is not known."""
     seats = range(game.num_players())
     returns = tuple(-1.0 if seat == loser else 1.0 / (len(seats) - 1) for seat in seats)
     return Result(returns, game.ply(), tuple(why if seat == loser else "" for seat in seats))

@@ -15,6 +15,8 @@ from orchestrator.record.store import RECORD_FILE, Record
 from orchestrator.table import Spec
 from providers.prices import PriceBook
 
+DEFAULT_GAME = "connect4"
+
 
 @dataclass(frozen=True, slots=True)
 class DuelRequest:
@@ -25,7 +27,7 @@ class DuelRequest:
     """
 
     players: tuple[str, ...]
-    game: str = "connect4"
+    game: str = DEFAULT_GAME
     variant: Mapping[str, int] = field(default_factory=dict)
     pairs: int = 5
     seed: int = 0
@@ -60,6 +62,36 @@ class DuelRequest:
 def canonical(players: tuple[str, ...], book: PriceBook | None = None) -> tuple[str, ...]:
     """Specs as the record keeps them: aliases resolved, options in order. Raises SpecError."""
     return tuple(str(Spec.parse(spec, book or PriceBook.load())) for spec in players)
+
+
+def seated_variant(game: str, variant: Mapping[str, int], players: int) -> dict[str, int]:
+    """The variant with a seat for each player: a game whose variant has `players` takes as many as come.
+
+    Raises ValueError where the game is for another number, saying which games are for this one.
+    """
+    takes = engine.new(game).variant()
+    asked = variant.get("players", players)
+    if asked != players:
+        raise ValueError(
+            f"{game}?players={asked} has {asked} seats, but {players} players were named: name {asked}, "
+            f"or leave players={asked} out"
+        )
+    seats, why = _seats(game, players)
+    if seats != players:
+        fit = [name for name in engine.games() if _seats(name, players)[0] == players]
+        hint = f"try --game {' or '.join(fit)}" if fit else "there is no game for so many"
+        raise ValueError(f"{why or f'{game} is for {seats} players, got {players}'}: {hint}")
+    return {"players": players, **variant} if "players" in takes else dict(variant)
+
+
+def _seats(game: str, players: int) -> tuple[int, str]:
+    """How many seats a game has when so many come; 0 and why, where it cannot seat them."""
+    try:
+        takes = engine.new(game).variant()
+        made = engine.new(game, 0, **({"players": players} if "players" in takes else {}))
+    except ValueError as error:
+        return 0, str(error)
+    return int(made.num_players()), ""
 
 
 def draw_opening(request: DuelRequest, seed: int) -> tuple[int, ...]:

@@ -1,10 +1,15 @@
-"""What a run says at its end, as plain JSON values: results with their interval, and the bill."""
+"""What a run says at its end, as plain JSON values: results with their interval, and the bill.
+
+Two players have an Elo difference (`elo`); a table of more has none, but says by how much the first of it is
+ahead of the second (`lead`, in shares of opponents beaten).
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from orchestrator.ratings.pairs import estimate
+from orchestrator.ratings.shares import lead, share
 from orchestrator.record.reading import RunResult, Standing
 
 
@@ -23,11 +28,12 @@ def summary(result: RunResult) -> dict[str, Any]:
         "planned": result.run.request["pairs"] * len(result.standings),
         "voids": result.voids,
         "repeats": result.repeats,
-        "players": [_player_summary(standing) for standing in result.standings],
+        "players": [_player_summary(standing) | _share(result, standing) for standing in result.standings],
         "score": estimated and estimated.score,
         "elo": estimated and round(estimated.elo, 1),
         "elo_low": estimated and round(estimated.elo_low, 1),
         "elo_high": estimated and round(estimated.elo_high, 1),
+        "lead": _lead(result) if len(result.standings) > 2 else None,
         "cost_usd": sum(standing.cost_pico for standing in result.standings) / 1e12,
         "possibly_billed_usd": sum(standing.possibly_pico for standing in result.standings) / 1e12,
     }
@@ -42,6 +48,9 @@ def _player_summary(standing: Standing) -> dict[str, Any]:
         "wins": standing.wins,
         "draws": standing.draws,
         "losses": standing.losses,
+        "firsts": round(standing.firsts, 4),
+        "rank": standing.rank,
+        "points": standing.points,
         "forfeits": standing.forfeits,
         "decisions": standing.decisions,
         "illegal": standing.illegal,
@@ -57,4 +66,35 @@ def _player_summary(standing: Standing) -> dict[str, Any]:
         "unpriced_calls": standing.unpriced_calls,
         "latency_ms": standing.latency_ms(0.5),
         "latency_p95_ms": standing.latency_ms(0.95),
+    }
+
+
+def _scores(result: RunResult, standing: Standing) -> list[float]:
+    """One per complete pair."""
+    return [pair[standing.player.id] for pair in result.pairs]
+
+
+def _share(result: RunResult, standing: Standing) -> dict[str, Any]:
+    """The mean score with its interval over complete pairs; nothing is said of fewer than two."""
+    found = share(_scores(result, standing), result.distinct_pairs)
+    return {
+        "score": standing.score if standing.matches else None,
+        "score_low": found and round(found.low, 4),
+        "score_high": found and round(found.high, 4),
+    }
+
+
+def _lead(result: RunResult) -> dict[str, Any] | None:
+    """By how much the best of a table is ahead of the next, over complete pairs; None below two."""
+    by_score = sorted(result.standings, key=lambda standing: -sum(_scores(result, standing)))
+    first, second, *_ = by_score
+    found = lead(_scores(result, first), _scores(result, second), result.distinct_pairs)
+    if found is None:
+        return None
+    return {
+        "first": first.player.label,
+        "second": second.player.label,
+        "by": round(found.mean, 4),
+        "low": round(found.low, 4),
+        "high": round(found.high, 4),
     }

@@ -11,8 +11,8 @@ import importlib
 import click
 
 COMMANDS = {
-    "duel": "Play pairs of matches between two players, on record.",
-    "show": "Replay a match: boards, both sides' reasoning, cost.",
+    "duel": "Play matches between two players or more, on record.",
+    "show": "Replay a match: boards, all sides' reasoning, cost.",
     "leaderboard": "Standings over one run or many, with intervals.",
     "games": "The games that can be played.",
     "players": "What can sit down at the table, and how to name it.",

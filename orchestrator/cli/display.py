@@ -18,13 +18,16 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from statistics import median
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from orchestrator.cli import text
 from orchestrator.cli.result import call_figures, card, result_table
+from orchestrator.cli.rows import Row, fitting, standings
 from orchestrator.events import Event
 
 if TYPE_CHECKING:
@@ -38,7 +41,19 @@ REDRAWS_PER_S = 4
 IN_FLIGHT_SHOWN = 6
 NOTICES_SHOWN = 4
 LINES_OF_A_SCREEN = 17  # of the live table without its matches and notices
+ROWS_OF_A_SCREEN = 7  # players below each other that take no more than two beside each other
 LATENCIES_KEPT = 1000
+TABLE_COLUMNS = (
+    "score",
+    "rank",
+    "points",
+    "first",
+    "forfeits",
+    "illegal answers",
+    "cost",
+    "calls",
+    "time to a move",
+)
 
 
 class Display(Protocol):
@@ -182,6 +197,11 @@ class Counts:
     draws: int = 0
     losses: int = 0
     forfeits: int = 0
+    score: float = 0.0  # opponents beaten, of all matches together
+    rank: int = 0
+    firsts: float = 0.0
+    paid: int = 0
+    points: float = 0.0
     illegal: int = 0
     calls: int = 0
     failed: int = 0
@@ -191,8 +211,8 @@ class Counts:
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES_KEPT))
 
     @property
-    def points(self) -> float:
-        return self.wins + self.draws / 2
+    def matches(self) -> int:
+        return self.wins + self.draws + self.losses
 
 
 @dataclass(slots=True)
@@ -229,9 +249,14 @@ class Tally:
     def where(self) -> str:
         earlier = f" · {text.plural(self.earlier, 'match', 'matches')} played earlier" if self.earlier else ""
         return (
-            f"{text.plural(self.pairs, 'pair')} · seed {self.seed} · {self.concurrency} at once{earlier}"
+            f"{text.plural(self.pairs, self.unit)} · seed {self.seed} · {self.concurrency} at once{earlier}"
             f" · {text.one_line(self.output)}"
         )
+
+    @property
+    def unit(self) -> str:
+        """What a pair is called among so many."""
+        return "deal" if len(self.labels) > 2 else "pair"
 
     def pair_scores(self) -> list[float]:
         """Player 1's mean score of every complete pair."""
@@ -270,6 +295,11 @@ class Tally:
                 standing.draws,
                 standing.losses,
                 standing.forfeits,
+                standing.total_score,
+                standing.total_rank,
+                standing.firsts,
+                standing.paid,
+                standing.total_points,
                 standing.illegal,
                 standing.calls,
                 standing.failed_calls,
@@ -281,11 +311,14 @@ class Tally:
         for match in result.matches:
             if match.id in result.scores:
                 self.scores.setdefault(match.pair, {})[match.swap] = result.scores[match.id][1]
-                self.played.setdefault(match.pair, {})[match.swap] = hash(result.moves[match.id])
+                self.played.setdefault(match.pair, {})[match.swap] = hash(
+                    (result.deals[match.id], result.moves[match.id])
+                )
 
     def _match(self, event: Event) -> None:
         if event["status"] == "started":
             self.flying[event["id"]] = f"{text.one_line(event['seats'][0])} begins"
+            self.moves[event["id"]] = hash(event["deal"])
             return
         self.flying.pop(event["id"], None)
         moves = self.moves.pop(event["id"], 0)
@@ -297,14 +330,20 @@ class Tally:
             return
         self.done += 1
         self.played.setdefault(event["pair"], {})[event["swap"]] = moves
-        for label, score, forfeit in zip(event["seats"], event["scores"], event["forfeits"], strict=True):
-            counts = self.players[label]
-            counts.wins += score == 1
-            counts.draws += 0 < score < 1
-            counts.losses += score == 0
-            counts.forfeits += bool(forfeit)
+        ahead = event["ranks"].count(1)
+        for seat, label in enumerate(event["seats"]):
+            counts, rank, points = self.players[label], event["ranks"][seat], event["points"][seat]
+            counts.wins += rank == ahead == 1
+            counts.draws += rank == 1 < ahead
+            counts.losses += rank > 1
+            counts.forfeits += bool(event["forfeits"][seat])
+            counts.score += event["scores"][seat]
+            counts.rank += rank
+            counts.firsts += 1 / ahead if rank == 1 else 0
+            counts.paid += points is not None
+            counts.points += points or 0
             if label == self.labels[0]:
-                self.scores.setdefault(event["pair"], {})[event["swap"]] = score
+                self.scores.setdefault(event["pair"], {})[event["swap"]] = event["scores"][seat]
         if any(event["forfeits"]):
             self.notices.append(ended(event, ""))
 
@@ -356,12 +395,25 @@ def ended(event: Event, game: str) -> str:
     if len(seats) == 2:
         line = f"{short(event['id'])}  {seats[0]} {scores[0]}–{scores[1]} {seats[1]}"
     else:
-        line = f"{short(event['id'])}  " + ", ".join(f"{a} {b}" for a, b in zip(seats, scores, strict=True))
+        line = f"{short(event['id'])}  {placed(seats, event['ranks'], event['points'])}"
     line += f"  {game + ', ' if game else ''}{event['plies']} plies"
     for label, why in zip(seats, event["forfeits"], strict=True):
         if why:
             line += f"; {label} forfeits: {text.one_line(why, 80)}"
     return line
+
+
+def placed(seats: Sequence[str], ranks: Sequence[int], points: Sequence[float | None]) -> str:
+    """Who came where, the first first: A 124, B 96, C 96; without points A, B before C."""
+    order = sorted(range(len(seats)), key=lambda seat: ranks[seat])
+    told = [
+        seats[seat] if (paid := points[seat]) is None else f"{seats[seat]} {text.amount(paid)}"
+        for seat in order
+    ]
+    if None not in points:
+        return ", ".join(told)
+    groups = groupby(zip(order, told, strict=True), key=lambda one: ranks[one[0]])
+    return " before ".join(", ".join(name for _, name in group) for _, group in groups)
 
 
 def notice(event: Event) -> str:
@@ -384,10 +436,10 @@ def screen(tally: Tally, width: int, height: int) -> RenderableType:
         _score_line(tally),
         _bar(tally, width),
         Text(""),
-        card({label: _live_figures(counts) for label, counts in tally.players.items()}),
+        _players(tally, width),
         Text(""),
     ]
-    room = height - len(notices) - LINES_OF_A_SCREEN
+    room = height - len(notices) - LINES_OF_A_SCREEN - max(0, len(tally.players) - ROWS_OF_A_SCREEN)
     return Group(*parts, _in_flight(tally, max(1, min(IN_FLIGHT_SHOWN, room))), *notices)
 
 
@@ -398,12 +450,9 @@ def _score_line(tally: Tally) -> Text:
 
     scores = tally.pair_scores()
     names = [text.one_line(label) for label in tally.labels]
-    reached = [text.points(tally.players[label].points) for label in tally.labels]
-    if len(names) != 2:
-        line = Text("  ".join(f"{name} {score}" for name, score in zip(names, reached, strict=True)), "bold")
-    else:
-        line = Text(f"{names[0]} {reached[0]} – {reached[1]} {names[1]}", "bold")
-    line.append(f"   {len(scores)} of {text.plural(tally.pairs, 'pair')}", "default not bold")
+    reached = [text.points(tally.players[label].score) for label in tally.labels]
+    line = Text(f"{names[0]} {reached[0]} – {reached[1]} {names[1]}   " if len(names) == 2 else "", "bold")
+    line.append(f"{len(scores)} of {text.plural(tally.pairs, tally.unit)}", "default not bold")
     estimated = estimate(scores, tally.distinct_pairs()) if scores and len(names) == 2 else None
     if estimated is not None:
         interval = text.elo(estimated.elo_low, estimated.elo, estimated.elo_high)
@@ -423,6 +472,26 @@ def _bar(tally: Tally, width: int) -> Table:
     bar = ProgressBar(total=max(1, tally.planned), completed=tally.done, width=max(10, min(40, width - 45)))
     row.add_row(bar, f"{tally.done}/{tally.planned} matches · {spent}{voids}")
     return row
+
+
+def _players(tally: Tally, width: int) -> Table:
+    """Two beside each other; the players of a table below each other, the best first."""
+    if len(tally.players) <= 2:
+        return card({label: _live_figures(counts) for label, counts in tally.players.items()})
+    best = sorted(tally.players.items(), key=lambda one: -one[1].score / max(1, one[1].matches))
+    rows = [Row(label, _table_figures(counts)) for label, counts in best]
+    shown = [name for name in TABLE_COLUMNS if any(row.cells[name] != text.NOTHING for row in rows)]
+    return standings(rows, fitting(rows, shown, width))
+
+
+def _table_figures(counts: Counts) -> dict[str, str]:
+    figures = {
+        "score": text.percent(counts.score, counts.matches),
+        "rank": f"{counts.rank / counts.matches:.2f}" if counts.matches else text.NOTHING,
+        "points": text.amount(counts.points / counts.paid) if counts.paid else text.NOTHING,
+        "first": text.amount(counts.firsts),
+    }
+    return figures | _live_figures(counts)
 
 
 def _live_figures(counts: Counts) -> dict[str, str]:

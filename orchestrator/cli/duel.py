@@ -1,9 +1,10 @@
-"""`orchestrator duel A vs B`: read what was asked, play it, print what came of it."""
+"""`orchestrator duel A vs B [vs C …]`: read what was asked, play it, print what came of it."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import os
 import re
 import secrets
@@ -27,7 +28,7 @@ DONE, INCOMPLETE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 
 @click.command(
-    short_help="Play pairs of matches between two players, on record.",
+    short_help="Play matches between two players or more, on record.",
     epilog="""\b
 Players: anthropic:MODEL  google:MODEL  openai:MODEL  litellm:MODEL  local:MODEL
          sim:BOT  bot:random|greedy|mcts:N|perfect  human  and aliases (see `orchestrator players`)
@@ -35,12 +36,15 @@ Players: anthropic:MODEL  google:MODEL  openai:MODEL  litellm:MODEL  local:MODEL
 Exit status: 0 done, 1 ended with voids or stopped by an error, 2 wrong use, 130 interrupted (resumable).
 """,
 )
-@click.argument("versus", nargs=-1, metavar="[A vs B]")
+@click.argument("versus", nargs=-1, metavar="[A vs B [vs C ...]]")
 @click.option("--player1", metavar="SPEC", help="The player who moves first in a pair's first match.")
 @click.option("--player2", metavar="SPEC", help="The other player.")
+@click.option("--table", metavar="A,B,C,...", help="All players at once; the same as A vs B vs C ...")
 @click.option("--game", metavar="NAME", help="What is played.  [default: connect4]")
 @click.option(
-    "--games", type=click.IntRange(min=1), help="Matches; an odd number is rounded up.  [default: 10]"
+    "--games",
+    type=click.IntRange(min=1),
+    help="Matches, rounded up to whole pairs or deals.  [default: 5 pairs or deals]",
 )
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="The run's directory.")
 @click.option(
@@ -80,9 +84,13 @@ Exit status: 0 done, 1 ended with voids or stopped by an error, 2 wrong use, 130
 def command(**options: Any) -> None:
     """Play pairs of matches between two players: each pair once from either side.
 
+    A table of more plays deals in their place: each once with everybody on every seat. A game that takes
+    several numbers of players gets as many seats as there are players.
+
     \b
     orchestrator duel claude vs gemini
     orchestrator duel bot:mcts:200 vs bot:greedy --game tictactoe --games 100 --seed 7
+    orchestrator duel --table claude,gemini,gpt,bot:mcts:200 --game blob --games 20
     orchestrator duel --output runs/NAME --resume
     """
     from orchestrator.record.database import RecordError
@@ -125,14 +133,7 @@ def read_options(options: dict[str, Any]) -> dict[str, Any]:
         asked["players"] = canonical(players)
     if options["game"]:
         asked["game"], asked["variant"] = read_game(options["game"])
-    if options["games"]:
-        if options["games"] % 2:
-            click.echo(
-                f"--games {options['games']} rounded up to {options['games'] + 1}: a pair is two matches",
-                err=True,
-            )
-        asked["pairs"] = (options["games"] + 1) // 2
-    for name in ("seed", "opening", "price", "concurrency", "attempts"):
+    for name in ("games", "seed", "opening", "price", "concurrency", "attempts"):
         if options[name] is not None:
             asked[name] = options[name]
     if options["unpriced"]:
@@ -145,17 +146,38 @@ def read_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_players(options: dict[str, Any]) -> tuple[str, ...]:
-    """`A vs B`, or --player1 and --player2."""
+    """`A vs B`, or --player1 and --player2, or --table."""
     versus = [word for word in options["versus"] if word.lower() not in ("vs", "vs.", "versus")]
-    flags = [options["player1"], options["player2"]]
-    if versus and any(flags):
+    flags = [flag for flag in (options["player1"], options["player2"]) if flag]
+    ways = [players for players in (versus, flags, at_table(options["table"] or "")) if players]
+    if len(ways) > 1:
         raise click.UsageError(
-            "name the players either as `A vs B` or with --player1 and --player2, not both"
+            "name the players either as `A vs B` or with --player1 and --player2 or with --table, not both"
         )
-    players = versus or [flag for flag in flags if flag]
-    if players and len(players) != 2:
-        raise click.UsageError(f"a duel has two players, got {len(players)}: orchestrator duel A vs B")
+    players = ways[0] if ways else []
+    if len(players) == 1:
+        raise click.UsageError("a duel has two players or more, got 1: orchestrator duel A vs B")
     return tuple(players)
+
+
+def at_table(text: str) -> list[str]:
+    """The specs of --table. A comma parts two of them, but not where it belongs to the options of one.
+
+    Behind a question mark, as in `local:m?price=3,15,claude`, only what begins like a spec is the next one.
+    """
+    from orchestrator.table import KINDS
+    from providers.prices import PriceBook
+
+    known = {"human", *PriceBook.load().aliases}
+    specs: list[str] = []
+    for part in text.split(",") if text else []:
+        kind, colon, _ = part.strip().partition("?")[0].partition(":")
+        begins = kind in KINDS if colon else kind in known
+        if specs and "?" in specs[-1] and not begins:
+            specs[-1] += f",{part}"
+        else:
+            specs.append(part.strip())
+    return specs
 
 
 def read_game(text: str) -> tuple[str, dict[str, int]]:
@@ -174,10 +196,11 @@ def read_game(text: str) -> tuple[str, dict[str, int]]:
 
 def new_request(asked: dict[str, Any]) -> DuelRequest:
     from orchestrator.model import Conduct
-    from orchestrator.request import DuelRequest
+    from orchestrator.request import DEFAULT_GAME, DuelRequest
 
     if "players" not in asked:
         raise click.UsageError("who plays? For example: orchestrator duel bot:mcts:200 vs bot:greedy")
+    asked = fitted({"game": DEFAULT_GAME, **asked}, len(asked["players"]))
     seed = asked.pop("seed", secrets.randbits(31))
     conduct = Conduct(**asked.pop("conduct", {}))
     return DuelRequest(**asked, seed=seed, conduct=conduct)
@@ -185,12 +208,31 @@ def new_request(asked: dict[str, Any]) -> DuelRequest:
 
 def same_request(record: Record, asked: dict[str, Any]) -> DuelRequest:
     """The request on record, if nothing else was asked now."""
-    from orchestrator.request import resumed_request
+    from orchestrator.request import DuelRequest, resumed_request
 
     run = record.run()
-    if "conduct" in asked and run is not None:
-        asked["conduct"] = {**run.request["conduct"], **asked["conduct"]}
+    if run is not None:
+        known = DuelRequest.from_json(run.request)
+        if "conduct" in asked:
+            asked["conduct"] = {**run.request["conduct"], **asked["conduct"]}
+        asked = fitted(asked, len(asked.get("players", known.players)))
     return resumed_request(record, asked)
+
+
+def fitted(asked: dict[str, Any], players: int) -> dict[str, Any]:
+    """What was asked, for so many players: a seat for everybody, and whole pairs or deals. Raises ValueError."""
+    from orchestrator.request import seated_variant
+
+    asked = dict(asked)
+    if "game" in asked:
+        asked["variant"] = seated_variant(asked["game"], asked.get("variant", {}), players)
+    if "games" in asked:
+        games = asked.pop("games")
+        asked["pairs"] = math.ceil(games / players)
+        if games % players:
+            what = "a pair is two matches" if players == 2 else f"a deal is {players} matches"
+            click.echo(f"--games {games} rounded up to {asked['pairs'] * players}: {what}", err=True)
+    return asked
 
 
 def check(request: DuelRequest) -> None:
@@ -205,8 +247,6 @@ def check(request: DuelRequest) -> None:
     players = seat_players(request, Table(ask_human=ask_for_move))
     require_keys(request)
     game = engine.new(request.game, 0, **request.variant)
-    if game.num_players() != len(players):
-        raise ValueError(f"{request.game} is for {game.num_players()} players, got {len(players)}")
     for player in players:
         if isinstance(player, BotPlayer):
             player.bot.check_game(game)
@@ -231,8 +271,8 @@ def require_keys(request: DuelRequest) -> None:
 
 
 def default_output(request: DuelRequest) -> Path:
-    """runs/DATE-TIME-A-vs-B-GAME, with nothing in it that a path could trip over."""
-    words = "-vs-".join(spec.split("?")[0] for spec in request.players) + "-" + request.game
+    """runs/DATE-TIME-A-vs-B-GAME, with nothing in it that a path could trip over, and not too long for one."""
+    words = "-vs-".join(spec.split("?")[0] for spec in request.players)[:150] + "-" + request.game
     name = time.strftime("%Y%m%d-%H%M%S-") + re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-.")
     numbered = (f"{name}-{number}" if number > 1 else name for number in itertools.count(1))
     return next(path for path in (Path("runs") / each for each in numbered) if not path.exists())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import text
@@ -55,16 +56,15 @@ def _typed(view: View) -> dict[str, int]:
 
 def _situation(view: View) -> list[str]:
     mark = view.facts.get("mark")
+    if not mark and view.num_players > 2:
+        mark = f"P{view.seat + 1} of {view.num_players}"
     lines = [f"{view.game}, move {view.ply + 1}: your turn" + (f", you are {mark}" if mark else "")]
+    if view.num_players > 2:
+        since = takewhile(lambda move: move.seat != view.seat, reversed(view.history))
+        return lines + [f"P{move.seat + 1} played {text.one_line(move.text)}" for move in [*since][::-1]]
     if view.history:
         last = view.history[-1]
-        who = (
-            "you"
-            if last.seat == view.seat
-            else "your opponent"
-            if view.num_players == 2
-            else f"seat {last.seat + 1}"
-        )
+        who = "you" if last.seat == view.seat else "your opponent"
         lines.append(f"{who} played {text.one_line(last.text)}")
     return lines
 

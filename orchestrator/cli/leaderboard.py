@@ -1,10 +1,11 @@
-"""`orchestrator leaderboard`: standings over many records, one table per game and track.
+"""`orchestrator leaderboard`: standings over many records, one table per game, number of seats and track.
 
 Players are joined by their hash, so the same spec with the same style, track and parameters is one
 player in all runs; but what the stand-in answered is never joined with what a model answered. Games,
-variants and tracks are never pooled. Ratings come from complete pairs only; everything else counts all
-finished matches. Pairs on one instance (the same seed played again in another run) or that repeat each other
-move by move are no independent news: together they count as one observation.
+variants, numbers of seats and tracks are never pooled. Only duels of two are rated, and from complete pairs
+alone; everything else counts all finished matches. Pairs on one instance (the same seed played again in
+another run) or that repeat each other move by move are no independent news: together they count as one
+observation.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from orchestrator.cli import text
+from orchestrator.cli.rows import Row, fitting, standings
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table
 
     from orchestrator.ratings.bradley_terry import Interval, Pairing, Ratings
     from orchestrator.record.reading import RunResult, Standing
@@ -43,7 +44,19 @@ COLUMNS = (
     "forfeits",
     "95 % in",
 )  # the last go first
-NAME_WIDTH = 16  # before a longer name is folded
+TABLE_COLUMNS = (
+    "score",
+    "rank",
+    "points",
+    "first",
+    "matches",
+    "forfeits",
+    "wrong",
+    "$/match",
+    "median",
+    "95 % in",
+)
+WRONG = "Wrong: a model's first answers that were no legal move; of all its moves."
 
 
 @click.command(short_help="Standings over one run or many, with intervals.")
@@ -51,7 +64,7 @@ NAME_WIDTH = 16  # before a longer name is folded
 @click.option("--game", metavar="NAME", help="Only this game.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(runs: tuple[Path, ...], game: str | None, as_json: bool) -> None:
-    """Standings over RUNS, by default all of runs/*, one table per game and track.
+    """Standings over RUNS, by default all of runs/*, one table per game, number of seats and track.
 
     Files that are no *.db are passed over, so that a shell's runs/* will do.
 
@@ -113,11 +126,15 @@ class Line:
 
 @dataclass(slots=True)
 class Board:
-    """One game, one variant, one set of tracks. `clusters`: pairs that hang together, one entry each."""
+    """One game, one variant, so many seats, one set of tracks. `clusters`: pairs that hang together, one entry each.
+
+    Only boards of two seats are rated: what a first place among four is worth, Elo cannot say.
+    """
 
     game: str
     variant: Mapping[str, int]
     tracks: tuple[str, ...]
+    seats: int = 2
     lines: dict[str, Line] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
     clusters: list[list[Pair]] = field(default_factory=list)
@@ -125,12 +142,12 @@ class Board:
 
     @property
     def title(self) -> str:
-        variant = "".join(f" {key}={value}" for key, value in sorted(self.variant.items()))
-        return (
-            f"{self.game}{variant} · {' and '.join(self.tracks)} track"
-            if self.tracks
-            else f"{self.game}{variant}"
-        )
+        parts = [self.game + "".join(f" {key}={value}" for key, value in sorted(self.variant.items()))]
+        if self.seats > 2:
+            parts.append(f"table of {self.seats}")
+        if self.tracks:
+            parts.append(f"{' and '.join(self.tracks)} track")
+        return " · ".join(parts)
 
     def ranked(self) -> list[Line]:
         """By rating, then by score; the unrated last."""
@@ -144,6 +161,7 @@ class Board:
         return {
             "game": self.game,
             "variant": dict(self.variant),
+            "seats": self.seats,
             "tracks": list(self.tracks),
             "pairs": len(self.pairs),
             "distinct_pairs": len(self.clusters),
@@ -154,20 +172,22 @@ class Board:
 
 def boards_of(results: Iterable[RunResult]) -> list[Board]:
     """Every game and track with a finished match, rated."""
-    boards: dict[tuple[str, str, tuple[str, ...]], Board] = {}
+    boards: dict[tuple[str, str, int, tuple[str, ...]], Board] = {}
     for result in results:
         if not result.scores:
             continue
         request = result.run.request
         tracks = tuple(sorted({s.player.track for s in result.standings if s.player.track}))
         variant = request.get("variant") or {}
-        key = request["game"], json.dumps(variant, sort_keys=True), tracks
-        board = boards.setdefault(key, Board(request["game"], variant, tracks))
+        seats = len(result.standings)
+        key = request["game"], json.dumps(variant, sort_keys=True), seats, tracks
+        board = boards.setdefault(key, Board(request["game"], variant, tracks, seats))
         _join(board, result)
     for board in boards.values():
         board.clusters = clusters_of(board.pairs)
         _name(board)
-        _rate(board)
+        if board.seats == 2:
+            _rate(board)
     return [board for _, board in sorted(boards.items())]
 
 
@@ -205,9 +225,12 @@ def _complete_pairs(result: RunResult, names: Mapping[int, str]) -> Iterator[Pai
                 for a, b in rivals
             ]
             instance = matches[0].seed, tuple(matches[0].opening), tuple(sorted(names.values()))
-            order = list(names.values())
             moves = sorted(
-                (*order[match.swap :], *order[: match.swap], repr(result.moves[match.id]))
+                (
+                    *(names[seat.player] for seat in result.seats[match.id]),
+                    result.deals[match.id],
+                    repr(result.moves[match.id]),
+                )
                 for match in matches
             )
             yield Pair(pairings, instance, tuple(moves))
@@ -311,48 +334,37 @@ def board_table(board: Board, console: Console) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    columns = list(COLUMNS)
-    while len(columns) > 1 and _width(board, columns) > console.width:
-        columns.pop()
-    notes = _notes(board)
-    if len(columns) < len(COLUMNS):
-        notes.append(f"No room here for: {', '.join(COLUMNS[len(columns) :])} (all in --json).")
-    parts: list[RenderableType] = [Text(text.one_line(board.title), "bold"), Text(""), _table(board, columns)]
-    return Group(*parts, Text(""), *(Text(note, "dim") for note in notes), Text(""))
-
-
-def _width(board: Board, columns: Sequence[str]) -> int:
-    """The characters that these columns take, where names are folded at their least width."""
-    rows = [_cells(line) for line in board.lines.values()]
-    return 5 + NAME_WIDTH + sum(2 + max(len(name), *(len(row[name]) for row in rows)) for name in columns)
-
-
-def _table(board: Board, columns: Sequence[str]) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("player", overflow="fold", min_width=NAME_WIDTH)
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    for line in board.ranked():
-        rank = text.NOTHING if line.rank is None else str(line.rank)
-        cells = _cells(line)
-        table.add_row(
-            rank, Text(text.one_line(line.name, 80), "bold"), *(Text(cells[name]) for name in columns)
-        )
-    return table
+    wanted = TABLE_COLUMNS if board.seats > 2 else COLUMNS
+    first = "" if board.seats > 2 else "#"
+    rows = [Row(line.name, _cells(line)) for line in board.ranked()]
+    columns = fitting(rows, wanted, console.width - (4 if first else 0))
+    notes = _table_notes(board) if board.seats > 2 else _notes(board)
+    notes += _stand_ins(board)
+    if len(columns) < len(wanted):
+        notes.append(f"No room here for: {', '.join(wanted[len(columns) :])} (all in --json).")
+    title = Text(text.one_line(board.title), "bold")
+    return Group(
+        title,
+        Text(""),
+        standings(rows, columns, first=first),
+        Text(""),
+        *(Text(note, "dim") for note in notes),
+        Text(""),
+    )
 
 
 def _cells(line: Line) -> dict[str, str]:
     total = line.total
     middle, slow = total.latency_ms(0.5), total.latency_ms(0.95)
     return {
+        "#": text.NOTHING if line.rank is None else str(line.rank),
         "Elo": _elo(line),
-        "score": text.percent(total.wins + total.draws / 2, total.matches),
+        "score": text.percent(total.total_score, total.matches),
         "W/D/L": f"{total.wins}/{total.draws}/{total.losses}",
+        "rank": text.NOTHING if total.rank is None else f"{total.rank:.2f}",
+        "points": text.NOTHING if total.points is None else text.amount(total.points),
+        "first": text.percent(total.firsts, total.matches),
+        "matches": str(total.matches),
         "wrong": text.percent(total.wrong_first, total.decisions),
         "$/match": _per_match(total),
         "median": text.NOTHING if middle is None else text.duration(middle / 1000),
@@ -386,12 +398,29 @@ def _notes(board: Board) -> list[str]:
             f"only the {len(board.clusters)} different."
         )
     notes += [
-        "Wrong: a model's first answers that were no legal move; of all its moves.",
+        WRONG,
         "Rank: 1 + the players who are better beyond the interval of the difference; a shared rank is a tie.",
     ]
     if any(line.elo is not None and line.pairs < FEW_PAIRS for line in board.lines.values()):
         notes.append(f"* provisional: fewer than {FEW_PAIRS} pairs.")
-    return notes + [
+    return notes
+
+
+def _table_notes(board: Board) -> list[str]:
+    """What the figures of a table are; and what they are not."""
+    notes = [
+        "Score: the share of opponents beaten, ties half. First: of its matches; a shared first place by its share.",
+        "Means of all finished matches. No rating: a score is worth what the others at the table are worth.",
+    ]
+    if any(line.total.paid < line.total.matches for line in board.lines.values()):
+        notes.append(
+            "Points: without the matches that a forfeit ended, where nobody knows what they would have paid."
+        )
+    return [*notes, WRONG]
+
+
+def _stand_ins(board: Board) -> list[str]:
+    return [
         f"STAND-IN: {text.one_line(line.name)} was answered by {text.one_line(', '.join(fakes))}."
         for line in board.ranked()
         if (fakes := _fakes(line.total))
@@ -420,6 +449,9 @@ def line_json(line: Line) -> dict[str, Any]:
         "wins": total.wins,
         "draws": total.draws,
         "losses": total.losses,
+        "firsts": round(total.firsts, 4),
+        "mean_rank": total.rank,
+        "points": total.points,
         "forfeits": total.forfeits,
         "decisions": total.decisions,
         "wrong_first": total.wrong_first,

@@ -1,17 +1,19 @@
 """The result of a run on a screen: the figures side by side, then what can and cannot be said of them.
 
-It is drawn from the summary, and thus from the record; `display` and `show` print the same.
+Two players stand beside each other, a figure a line; the players of a table stand below each other, the best
+first. It is drawn from the summary, and thus from the record; `display` and `show` print the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli import text
+from orchestrator.cli.rows import Row, fitting, standings
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table
 
 STAND_IN = "simulated/"  # how the stand-in's model names begin
@@ -28,11 +30,13 @@ def result_table(summary: Mapping[str, Any], *, hint: bool = True) -> Renderable
     names = " vs ".join(text.one_line(player["label"]) for player in summary["players"])
     played = text.plural(summary["matches"], "match", "matches")
     of = "" if summary["matches"] == summary["planned"] else f" of {summary['planned']}"
+    two = len(summary["players"]) == 2
+    figures = card({player["label"]: _result_figures(player) for player in summary["players"]})
     parts: list[RenderableType] = [
         Text(""),
         Text(f"{names} · {text.one_line(summary['game'])} · {played}{of}", "bold"),
         Text(""),
-        card({player["label"]: _result_figures(player) for player in summary["players"]}),
+        figures if two else Board(summary),
         Text(""),
         *(Text(line, "bold red") for line in stand_ins(summary)),
         Text(verdict(summary), "bold"),
@@ -67,8 +71,8 @@ def _result_figures(player: Mapping[str, Any]) -> dict[str, str]:
 def verdict(summary: Mapping[str, Any]) -> str:
     """The result in words; nobody is ahead while the interval holds equality."""
     names = [text.one_line(player["label"]) for player in summary["players"]]
-    if len(names) != 2:
-        return "No estimate: ratings of more than two players come from `orchestrator leaderboard`."
+    if len(names) > 2:
+        return _verdict_of_a_table(summary)
     if summary["elo"] is None:
         return "No pair was completed, so there is no estimate."
     low, mid, high = summary["elo_low"], summary["elo"], summary["elo_high"]
@@ -83,6 +87,26 @@ def verdict(summary: Mapping[str, Any]) -> str:
     if round(mid) == 0:
         return f"{names[0]} and {names[1]} are level: {over}; too close to call."
     return f"{names[0]} leads {names[1]} by {over}: too close to call."
+
+
+def _verdict_of_a_table(summary: Mapping[str, Any]) -> str:
+    """Of the first and the second: whether their difference, deal by deal, is more than chance."""
+    deals, lead = text.plural(summary["pairs"], "deal"), summary["lead"]
+    if lead is None:
+        played = (
+            "No deal was" if not summary["pairs"] else f"Only {deals} was" if summary["pairs"] == 1 else ""
+        )
+        return f"{played or 'All deals repeat one; only it was'} completed, so nothing can be said of who is better."
+    first, second = text.one_line(lead["first"]), text.one_line(lead["second"])
+    low, by, high = (f"{100 * lead[name] + 0.0:+.1f}" for name in ("low", "by", "high"))
+    over = f"{by} [{low}, {high}] percentage points of score over {deals}"
+    if _repeats(summary):
+        over += f" ({summary['distinct_pairs']} different)"
+    if lead["low"] > 0:
+        return f"{first} is ahead of {second}, who is second: {over}."
+    if round(lead["by"], 3) == 0:
+        return f"{first} and {second} are level: {over}; too close to call."
+    return f"{first} leads {second}, who is second, by {over}: too close to call."
 
 
 def stood_in(spec: str, reported: Iterable[str]) -> list[str]:
@@ -103,16 +127,22 @@ def stand_ins(summary: Mapping[str, Any]) -> list[str]:
 def remarks(summary: Mapping[str, Any]) -> list[str]:
     """What one must know to read the figures rightly."""
     lines = []
-    alone = summary["matches"] - summary["pairs"] * len(summary["players"])
-    if alone:
+    players = len(summary["players"])
+    alone = summary["matches"] - summary["pairs"] * players
+    if alone and players > 2:
+        lines.append(
+            f"{text.plural(alone, 'match', 'matches')} of unfinished deals: in the table, not in the intervals."
+        )
+    elif alone:
         lines.append(f"{text.plural(alone, 'match')} without a partner: in the table, not in the Elo.")
     if summary["voids"]:
         voids = text.plural(summary["voids"], "void match", "void matches")
         lines.append(f"{voids} (trouble with a service, nobody's fault): not counted.")
     if repeats := _repeats(summary):
+        unit = "pair" if players == 2 else "deal"
         lines.append(
-            f"{repeats} of {text.plural(summary['pairs'], 'pair')} repeat others move by move: the interval "
-            f"counts only the {summary['pairs'] - repeats} different; --opening makes pairs differ."
+            f"{repeats} of {text.plural(summary['pairs'], unit)} repeat others move by move: the interval "
+            f"counts only the {summary['pairs'] - repeats} different; --opening makes {unit}s differ."
         )
     if summary["possibly_billed_usd"]:
         lost = text.dollars(summary["possibly_billed_usd"])
@@ -148,6 +178,61 @@ def _renamed(player: Mapping[str, Any]) -> list[str]:
 def where(summary: Mapping[str, Any]) -> str:
     """The command that shows more, ready to paste."""
     return f"More: {text.command('show', summary['output'])}"
+
+
+# ── a table of more than two ─────────────────────────────────────────────────────────────────────────
+
+CAME_OF_IT = ("score", "rank", "points", "first", "forfeits")
+ASKED = ("wrong first", "calls", "tokens in / out", "cost", "time to a move")
+
+
+class Board:
+    """The players of a table, best first: what came of it and, below, what asking took.
+
+    As wide as whatever it is printed on.
+    """
+
+    def __init__(self, summary: Mapping[str, Any]) -> None:
+        players = sorted(summary["players"], key=lambda player: -(player["score"] or 0))
+        self.rows = [Row(player["label"], _table_figures(player)) for player in players]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        from rich.text import Text
+
+        for columns in (CAME_OF_IT, ASKED):
+            rows = [row for row in self.rows if any(row.cells[name] != text.NOTHING for name in columns)]
+            if rows:
+                left = fitting(rows, columns, options.max_width)
+                yield standings(rows, left)
+                yield Text("")
+                if len(left) < len(columns):
+                    yield Text(f"No room here for: {', '.join(columns[len(left) :])}.", "dim")
+        yield Text(
+            "score: the share of opponents beaten, ties half, with its 95 % interval over deals; rank and points: "
+            "means; first: first places, a shared one by its share",
+            "dim",
+        )
+
+
+def _table_figures(player: Mapping[str, Any]) -> dict[str, str]:
+    rank, points = player["rank"], player["points"]
+    figures = _result_figures(player)
+    return figures | {
+        "score": _share(player),
+        "rank": text.NOTHING if rank is None else f"{rank:.2f}",
+        "points": text.NOTHING if points is None else text.amount(points),
+        "first": text.amount(player["firsts"]),
+        "wrong first": figures["wrong first answers"] if player["calls"] else text.NOTHING,
+    }
+
+
+def _share(player: Mapping[str, Any]) -> str:
+    """62.5 % [48, 75]; — in place of an interval that fewer than two deals do not give."""
+    if player["score"] is None:
+        return text.NOTHING
+    low, high = player["score_low"], player["score_high"]
+    within = "—" if low is None else f"{100 * low:.0f}, {100 * high:.0f}"
+    return f"{text.percent(player['score'], 1)} [{within}]"
 
 
 # ── the card ─────────────────────────────────────────────────────────────────────────────────────────

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 SHORT = 500  # characters of one text without --full
 BESIDE = 34  # columns that a text needs to stand beside a board
-SEAT_STYLES = ("cyan", "magenta", "green", "yellow")
+SEAT_STYLES = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 
 
-@click.command(short_help="Replay a match: boards, both sides' reasoning, cost.")
+@click.command(short_help="Replay a match: boards, all sides' reasoning, cost.")
 @click.argument("match")
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--ply", type=click.IntRange(min=1), metavar="N", help="Only the Nth move.")
@@ -41,7 +41,9 @@ SEAT_STYLES = ("cyan", "magenta", "green", "yellow")
 def command(
     match: str, run: Path | None, ply: int | None, full: bool, prompts: bool, calls: bool, as_json: bool
 ) -> None:
-    """Replay a MATCH in the terminal: boards, both sides' reasoning, cost.
+    """Replay a MATCH in the terminal: boards, all sides' reasoning, cost.
+
+    Where hands are hidden each board is what the player who moves could see.
 
     MATCH is a match's id or the end of one (0007a), looked for in RUN or in all of runs/. A run's directory
     in its place lists the matches of that run.
@@ -127,22 +129,18 @@ def _show_run(result: RunResult, as_json: bool) -> None:
 
 
 def match_json(result: RunResult, match: Match) -> dict[str, Any]:
-    seats = _seated(result, match)
-    scores = result.scores.get(match.id)
+    seats = result.seats[match.id]
+    done = match.id in result.scores
     return {
         "id": match.id,
         "status": match.status,
         "reason": match.reason,
         "plies": match.plies,
-        "seats": [player.label for player in seats],
-        "scores": scores and [scores[player.id] for player in seats],
+        "seats": [player.label for player in result.seated(match.id)],
+        "scores": [seat.score for seat in seats] if done else None,
+        "ranks": [seat.rank for seat in seats] if done else None,
+        "points": [seat.points for seat in seats] if done else None,
     }
-
-
-def _seated(result: RunResult, match: Match) -> list[Player]:
-    """Players by seat: each swap turns the table by one."""
-    players = [standing.player for standing in result.standings]
-    return players[match.swap :] + players[: match.swap]
 
 
 def _matches(result: RunResult) -> Table:
@@ -151,15 +149,36 @@ def _matches(result: RunResult) -> Table:
 
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("match", no_wrap=True)
-    table.add_column("players, first to move first", overflow="fold")
-    table.add_column("result", no_wrap=True)
+    two = len(result.standings) == 2
+    table.add_column(
+        "players, first to move first" if two else "players by seat, with points", overflow="fold"
+    )
+    table.add_column("result" if two else "first", no_wrap=two, overflow="fold")
     table.add_column("plies", justify="right")
     for match in result.matches:
-        names = " – ".join(text.one_line(player.label) for player in _seated(result, match))
-        scores = result.scores.get(match.id)
-        came = "–".join(text.points(scores[player.id]) for player in _seated(result, match)) if scores else ""
-        table.add_row(text.one_line(match.id), names, came or text.one_line(match.status), str(match.plies))
+        cells = _between_two(result, match) if two else _at_a_table(result, match)
+        table.add_row(text.one_line(match.id), *cells, str(match.plies))
     return table
+
+
+def _between_two(result: RunResult, match: Match) -> tuple[str, str]:
+    names = " – ".join(text.one_line(player.label) for player in result.seated(match.id))
+    if match.id not in result.scores:
+        return names, text.one_line(match.status)
+    return names, "–".join(text.points(seat.score or 0) for seat in result.seats[match.id])
+
+
+def _at_a_table(result: RunResult, match: Match) -> tuple[str, str]:
+    seats = list(zip(result.seats[match.id], result.seated(match.id), strict=True))
+    names = [
+        text.one_line(player.label) + ("" if seat.points is None else f" {text.amount(seat.points)}")
+        for seat, player in seats
+    ]
+    if match.id not in result.scores:
+        return ", ".join(names), text.one_line(match.status)
+    return ", ".join(names), ", ".join(
+        text.one_line(player.label) for seat, player in seats if seat.rank == 1
+    )
 
 
 # ── a match ──────────────────────────────────────────────────────────────────────────────────────────
@@ -181,6 +200,7 @@ class Teller:
         self.limit = None if full else SHORT
         self.prompts = prompts
         self.calls = calls
+        self.two = len(story.seats) <= 2
         self._told_system: set[int] = set()
 
     def tell(self, ply: int | None = None) -> Iterator[RenderableType]:
@@ -204,9 +224,12 @@ class Teller:
 
         match = self.story.match
         variant = "".join(f" {key}={value}" for key, value in match.variant.items())
-        place = f"pair {match.pair + 1}, seats {'swapped' if match.swap else 'as named'}" + (
-            f", replay {match.replay} of a void match" if match.replay else ""
-        )
+        if self.two:
+            place = f"pair {match.pair + 1}, seats {'swapped' if match.swap else 'as named'}"
+        else:
+            place = f"deal {match.pair + 1}, seating {match.swap + 1} of {len(self.story.seats)}"
+        if match.replay:
+            place += f", replay {match.replay} of a void match"
         players = Table.grid(padding=(0, 2))
         for seat, player in self.story.seats:
             name = Text(f"  {self._name(seat.seat)}", f"bold {_style(seat.seat)}")
@@ -223,7 +246,9 @@ class Teller:
         return text.one_line(f"{label} ({mark})" if mark else label)
 
     def _mark(self, seat: int) -> str:
-        """How the board writes this seat, where the game says so."""
+        """How the board writes this seat, where the game says so; at a table what the prompts call it."""
+        if not self.two:
+            return f"P{seat + 1}"
         for decision in self.story.decisions:
             if decision.seat == seat and (game := _game(decision)) is not None:
                 return str(game.facts(seat).get("mark", ""))
@@ -245,10 +270,11 @@ class Teller:
         match = self.story.match
         end = Text()
         if match.status == "finished":
-            for seat, _ in self.story.seats:
+            for seat in self._by_rank():
                 why = f" by forfeit: {text.one_line(seat.forfeit, 200)}" if seat.forfeit else ""
+                came = seat.outcome or "" if self.two else _came(seat)
                 end.append(
-                    f"{self._name(seat.seat)}: {text.one_line(seat.outcome or '')}{why}\n",
+                    f"{self._name(seat.seat)}: {text.one_line(came)}{why}\n",
                     f"bold {_style(seat.seat)}",
                 )
         else:
@@ -262,6 +288,11 @@ class Teller:
             parts.append(text.duration(match.finished - match.started))
         end.append(" · ".join(parts), "dim not bold")
         return end
+
+    def _by_rank(self) -> list[Seat]:
+        """Two in the order of their seats, a table with the first first."""
+        seats = [seat for seat, _ in self.story.seats]
+        return seats if self.two else sorted(seats, key=lambda seat: seat.rank or 0)
 
     # ── moves ────────────────────────────────────────────────────────────────────────────────────
 
@@ -385,6 +416,12 @@ class Teller:
                 yield Text(f"{number:>3}  no move; what was tried:", "yellow")
                 yield _call_table(calls)
                 yield Text("")
+
+
+def _came(seat: Seat) -> str:
+    """rank 1, 124 points"""
+    paid = "" if seat.points is None else f", {text.amount(seat.points)} point{'s' * (seat.points != 1)}"
+    return f"rank {seat.rank}{paid}"
 
 
 def _style(seat: int) -> str:

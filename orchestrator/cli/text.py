@@ -134,6 +134,11 @@ def points(number: float) -> str:
     return f"{number:.2f}"
 
 
+def amount(number: float) -> str:
+    """What a game paid, or a mean of it: 124, -3, 96.25."""
+    return f"{round(number, 2) + 0.0:.2f}".rstrip("0").rstrip(".")  # + 0.0: no -0
+
+
 def plural(number: int, noun: str, many: str = "") -> str:
     """1 match, 2 matches."""
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"

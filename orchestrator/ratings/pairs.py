@@ -53,16 +53,25 @@ def estimate(scores: Sequence[float], distinct: int | None = None) -> Estimate |
     count = pairs if distinct is None else distinct
     if not 1 <= count <= pairs:
         raise ValueError(f"of {pairs} pairs between 1 and {pairs} are distinct, got {count}")
-    share, weight = count / pairs, count + 1
+    low, mean, high = interval(scores, count)
+    return Estimate(pairs, sum(scores) / pairs, elo(mean), elo(low), elo(high))
+
+
+def interval(scores: Sequence[float], distinct: int) -> tuple[float, float, float]:
+    """95 % interval of a mean of scores in [0, 1], and between its ends the mean that it is drawn around.
+
+    That mean holds the imaginary pair, so it lies nearer to ½ than that of the scores.
+    """
+    share, weight = distinct / len(scores), distinct + 1
     mean = (share * sum(scores) + 0.5) / weight
     imagined = (mean**2 + (1 - mean) ** 2) / 2
     variance = (share * sum((score - mean) ** 2 for score in scores) + imagined) / weight
-    spread = t95(max(1, count - 1)) ** 2 * min(1.0, variance / (mean * (1 - mean))) / weight
+    spread = t95(max(1, distinct - 1)) ** 2 * min(1.0, variance / (mean * (1 - mean))) / weight
     # (mean - μ)² = spread · μ(1-μ), solved for μ
     middle = 2 * mean + spread
     half = math.sqrt(middle**2 - 4 * (1 + spread) * mean**2)
     low, high = ((middle + side * half) / (2 * (1 + spread)) for side in (-1, 1))
-    return Estimate(pairs, sum(scores) / pairs, elo(mean), elo(low), elo(high))
+    return low, mean, high
 
 
 def elo(score: float) -> float:

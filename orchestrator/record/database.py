@@ -21,7 +21,13 @@ from orchestrator.record.tables import SCHEMA_VERSION, VIEWS
 
 Migration = Callable[[sqlite3.Connection], None]
 
-MIGRATIONS: Mapping[int, Migration] = {}
+
+def _points_of_seats(raw: sqlite3.Connection) -> None:
+    """What the game paid was not kept before: it stays unknown for matches of that time."""
+    raw.execute("ALTER TABLE seat ADD COLUMN points FLOAT")
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _points_of_seats}
 """From the version that a key names to the next one; run in order inside one transaction."""
 
 
@@ -56,7 +62,11 @@ def _immutable(path: Path) -> Engine:
             "cannot be written: copy both files to one that can, and read them there"
         )
     uri = f"{path.resolve().as_uri()}?immutable=1"
-    _check(path, _schema_of(path, uri))
+    if _check(path, _schema_of(path, uri)) < SCHEMA_VERSION:
+        raise RecordError(
+            f"{path} is of an older schema and cannot be brought up to date in a directory that cannot be "
+            "written: copy it to one that can, and read it there"
+        )
     return create_engine(f"sqlite:///{uri}&uri=true")
 
 
@@ -76,7 +86,8 @@ def _prepare(engine: Engine, path: Path, read_only: bool) -> None:
     if known < SCHEMA_VERSION:
         with closing(sqlite3.connect(path, isolation_level=None)) as raw:
             raw.execute("BEGIN IMMEDIATE")
-            migrate(raw, known)
+            migrate(raw, _check(path, _version(raw, path)))  # somebody else may have done it meanwhile
+            _renew_views(raw)
             raw.execute("COMMIT")
 
 
@@ -119,12 +130,19 @@ def _create(engine: Engine) -> None:
 
     with engine.begin() as connection:
         SQLModel.metadata.create_all(connection)
-        for view in VIEWS:
-            connection.exec_driver_sql(view)
+        for name, select in VIEWS.items():
+            connection.exec_driver_sql(f"CREATE VIEW {name} AS {select}")
         connection.exec_driver_sql(
             "INSERT INTO meta VALUES ('schema', ?), ('created_by', ?)",
             (str(SCHEMA_VERSION), f"duelist {version('duelist')}"),
         )
+
+
+def _renew_views(raw: sqlite3.Connection) -> None:
+    """Views hold nothing: an older record gets today's."""
+    for name, select in VIEWS.items():
+        raw.execute(f"DROP VIEW IF EXISTS {name}")
+        raw.execute(f"CREATE VIEW {name} AS {select}")
 
 
 def migrate(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -34,10 +34,15 @@ class Standing:
 
     player: tables.Player
     matches: int = 0
-    wins: int = 0
-    draws: int = 0
+    wins: int = 0  # first, alone
+    draws: int = 0  # first, with others
     losses: int = 0
     forfeits: int = 0
+    total_score: float = 0.0
+    total_rank: int = 0
+    firsts: float = 0.0  # a first place that is shared counts its share
+    paid: int = 0  # matches of which it is known what the game paid
+    total_points: float = 0.0  # of those
     decisions: int = 0
     illegal: int = 0  # answers that were not a legal move
     wrong_first: int = (
@@ -58,7 +63,18 @@ class Standing:
 
     @property
     def score(self) -> float:
-        return (self.wins + self.draws / 2) / self.matches if self.matches else 0.0
+        """The mean share of opponents beaten, ties half."""
+        return self.total_score / self.matches if self.matches else 0.0
+
+    @property
+    def rank(self) -> float | None:
+        """The mean rank; None without a match."""
+        return self.total_rank / self.matches if self.matches else None
+
+    @property
+    def points(self) -> float | None:
+        """The mean of what the game paid; None where that is never known."""
+        return self.total_points / self.paid if self.paid else None
 
     def __add__(self, other: Standing) -> Standing:
         """The same player over the runs of both."""
@@ -77,21 +93,34 @@ class Standing:
 
 @dataclass(slots=True)
 class RunResult:
-    """What came of a run. `pair_scores` are player 1's, one per complete pair of a two-player duel.
+    """What came of a run. A pair is complete where it was played with everybody on every seat.
 
-    `moves` has every match by id: the opening, then what was chosen, None where a player forfeited.
+    `moves` has every match by id: the opening, then what was chosen, None where a player forfeited. Two matches
+    went alike where `moves` and `deals`, the position in which the first choice was made, are both the same.
     """
 
     run: tables.Run
     path: Path
     standings: list[Standing]
+    seats: dict[str, list[tables.Seat]]  # of every match by id, in order
     scores: dict[str, dict[int, float]]  # of every finished match by id: each player's, by the player's id
-    pair_scores: list[float]
+    pairs: list[dict[int, float]]  # of every complete pair: each player's mean score, by the player's id
     matches: list[tables.Match]
     moves: dict[str, Moves]
+    deals: dict[str, bytes]
     voids: int
     repeats: int  # finished matches that went, move by move and seat by seat, like an earlier one
     distinct_pairs: int  # complete pairs without the exact repeats of another
+
+    @property
+    def pair_scores(self) -> list[float]:
+        """Player 1's score of every complete pair."""
+        return [pair[1] for pair in self.pairs]
+
+    def seated(self, match: str) -> list[tables.Player]:
+        """Who sat in a match, by seat."""
+        players = {standing.player.id: standing.player for standing in self.standings}
+        return [players[seat.player] for seat in self.seats[match]]
 
 
 @dataclass(slots=True)
@@ -148,36 +177,61 @@ def run_result(path: Path) -> RunResult:
         matches = list(session.exec(_in_order(select(tables.Match))))
         players = list(session.exec(select(tables.Player).order_by(col(tables.Player.id))))
         standings = {player.id: Standing(player) for player in players}
-        seats = list(session.exec(select(tables.Seat)))
-        _add_matches(standings, seats)
+        seats: dict[str, list[tables.Seat]] = {match.id: [] for match in matches}
+        for seat in session.exec(select(tables.Seat).order_by(col(tables.Seat.seat))):
+            seats[seat.match].append(seat)
+        _add_matches(standings, seats.values())
         moves: dict[str, Moves] = {match.id: tuple(match.opening) for match in matches}
-        _add_decisions(session, standings, moves)
+        deals = dict.fromkeys(moves, b"")
+        _add_decisions(session, standings, moves, deals)
         _add_calls(session, standings)
         session.expunge_all()
-        scores: dict[str, dict[int, float]] = {}
-        for seat in seats:
-            if seat.score is not None:
-                scores.setdefault(seat.match, {})[seat.player] = seat.score
-        scores = {match: each for match, each in scores.items() if len(each) == len(players)}
+        found = {
+            match: {seat.player: seat.score for seat in table if seat.score is not None}
+            for match, table in seats.items()
+        }
+        scores = {match: each for match, each in found.items() if len(each) == len(players)}
         finished = [match for match in matches if match.status == "finished" and match.id in scores]
         pairs = _complete(finished, len(players))
+        went = {match.id: (deals[match.id], moves[match.id]) for match in finished}
         return RunResult(
             run=run,
             path=path,
             standings=list(standings.values()),
+            seats=seats,
             scores=scores,
-            pair_scores=[sum(scores[match.id][1] for match in pair) / len(pair) for pair in pairs],
+            pairs=[
+                {
+                    player.id: sum(scores[match.id][player.id] for match in pair) / len(pair)
+                    for player in players
+                }
+                for pair in pairs
+            ],
             matches=matches,
             moves=moves,
+            deals=deals,
             voids=sum(match.status == "void" for match in matches),
-            repeats=len(finished) - len({(match.swap, moves[match.id]) for match in finished}),
-            distinct_pairs=len({tuple(moves[match.id] for match in pair) for pair in pairs}),
+            repeats=len(finished) - len({(_sat(seats[match.id]), went[match.id]) for match in finished}),
+            distinct_pairs=len({_alike(seats, went, pair) for pair in pairs}),
         )
 
 
 def _in_order(query: SelectOfScalar[T]) -> SelectOfScalar[T]:
     """Matches as they were meant to be played."""
     return query.order_by(col(tables.Match.pair), col(tables.Match.swap), col(tables.Match.replay))
+
+
+def _sat(seats: Iterable[tables.Seat]) -> tuple[int, ...]:
+    return tuple(seat.player for seat in seats)
+
+
+def _alike(
+    seats: Mapping[str, Sequence[tables.Seat]],
+    went: Mapping[str, Hashable],
+    pair: Iterable[tables.Match],
+) -> Hashable:
+    """Equal for pairs that are exact repeats of each other."""
+    return frozenset((_sat(seats[match.id]), went[match.id]) for match in pair)
 
 
 def _complete(finished: Iterable[tables.Match], size: int) -> list[list[tables.Match]]:
@@ -190,19 +244,33 @@ def _complete(finished: Iterable[tables.Match], size: int) -> list[list[tables.M
     ]
 
 
-def _add_matches(standings: dict[int, Standing], seats: Iterable[tables.Seat]) -> None:
-    for seat in seats:
-        if seat.score is None:
-            continue
-        standing = standings[seat.player]
-        standing.matches += 1
-        standing.wins += seat.outcome == "win"
-        standing.draws += seat.outcome == "draw"
-        standing.losses += seat.outcome == "loss"
-        standing.forfeits += bool(seat.forfeit)
+def _add_matches(standings: dict[int, Standing], matches: Iterable[Sequence[tables.Seat]]) -> None:
+    for seats in matches:
+        ahead = sum(seat.rank == 1 for seat in seats)
+        for seat in seats:
+            if seat.score is not None and seat.rank is not None:
+                _add_match(standings[seat.player], seat, seat.score, seat.rank, ahead)
 
 
-def _add_decisions(session: Session, standings: dict[int, Standing], moves: dict[str, Moves]) -> None:
+def _add_match(standing: Standing, seat: tables.Seat, score: float, rank: int, ahead: int) -> None:
+    standing.matches += 1
+    standing.wins += seat.outcome == "win"
+    standing.draws += seat.outcome == "draw"
+    standing.losses += seat.outcome == "loss"
+    standing.forfeits += bool(seat.forfeit)
+    standing.total_score += score
+    standing.total_rank += rank
+    standing.firsts += 1 / ahead if rank == 1 else 0
+    if seat.points is not None:
+        standing.paid += 1
+        standing.total_points += seat.points
+
+
+def _add_decisions(
+    session: Session, standings: dict[int, Standing], moves: dict[str, Moves], deals: dict[str, bytes]
+) -> None:
+    query = "SELECT match, state, min(ply) FROM decision GROUP BY match"  # the state of the least ply
+    deals.update((match, state) for match, state, _ in session.execute(text(query)))
     query = """
         SELECT match, player, action, outcome, illegal, mode, latency_ms FROM decision ORDER BY match, ply
     """

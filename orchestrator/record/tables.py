@@ -9,12 +9,13 @@ named by the hash of their content. Ids are short, sort in playing order and are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, Column, LargeBinary
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Meta(SQLModel, table=True):
@@ -76,14 +77,17 @@ class Match(SQLModel, table=True):
 
 
 class Seat(SQLModel, table=True):
+    """Who sat where and what came of it: empty until the match is finished."""
+
     __tablename__: ClassVar[str] = "seat"
     match: str = Field(primary_key=True, foreign_key="match.id")
     seat: int = Field(primary_key=True)
     player: int = Field(foreign_key="player.id", index=True)
-    score: float | None = None  # 1 win, 0.5 draw, 0 loss
-    outcome: str | None = None  # win draw loss
-    rank: int | None = None
+    score: float | None = None  # the share of opponents beaten, ties half: between two 1, 0.5 or 0
+    outcome: str | None = None  # win: first, alone; draw: first, with others; loss
+    rank: int | None = None  # 1 + how many did better
     forfeit: str = ""
+    points: float | None = None  # what the game paid; null where a forfeit kept it from its end
 
 
 class Decision(SQLModel, table=True):
@@ -175,29 +179,34 @@ class Price(SQLModel, table=True):
     dated: str
 
 
-VIEWS = (
-    """
-    CREATE VIEW v_match AS
+VIEWS: Mapping[str, str] = {
+    "v_seat": """
+    SELECT s.match, m.game, m.pair, m.swap, m.status, s.seat, p.label AS player,
+           s.score, s.rank, s.points, s.outcome, s.forfeit
+    FROM seat s JOIN match m ON m.id = s.match JOIN player p ON p.id = s.player
+    """,
+    "v_match": """
     SELECT m.id AS match, m.run, m.game, m.pair, m.swap, m.replay, m.status, m.reason, m.plies,
-           p0.label AS first_player, p1.label AS second_player,
-           s0.score AS first_score, s1.score AS second_score,
-           coalesce(nullif(s0.forfeit, ''), s1.forfeit) AS forfeit,
+           s.players, s.scores, s.points, s.first, s.forfeit,
            c.sure / 1e12 AS cost_usd, c.possible / 1e12 AS possibly_usd,
            datetime(m.started, 'unixepoch') AS started, m.finished - m.started AS seconds
     FROM match m
-    LEFT JOIN seat s0 ON s0.match = m.id AND s0.seat = 0 LEFT JOIN player p0 ON p0.id = s0.player
-    LEFT JOIN seat s1 ON s1.match = m.id AND s1.seat = 1 LEFT JOIN player p1 ON p1.id = s1.player
+    LEFT JOIN (
+        SELECT match, group_concat(player, ' – ') AS players, group_concat(round(score, 3), ' – ') AS scores,
+               group_concat(points, ' – ') AS points, group_concat(iif(rank = 1, player, NULL), ' – ') AS first,
+               group_concat(iif(forfeit = '', NULL, player || ': ' || forfeit), ' – ') AS forfeit
+        FROM (SELECT * FROM v_seat ORDER BY match, seat) GROUP BY match
+    ) s ON s.match = m.id
     LEFT JOIN (
         SELECT substr(decision, 1, length(decision) - 4) AS match,
                sum(iif(possibly_billed, 0, cost_pico)) AS sure, sum(iif(possibly_billed, cost_pico, 0)) AS possible
         FROM call GROUP BY 1
     ) c ON c.match = m.id
     """,
-    """
-    CREATE VIEW v_decision AS
+    "v_decision": """
     SELECT d.id AS decision, d.match, m.game, d.ply, d.seat, p.label AS player, d.action_text AS move,
            d.outcome, d.illegal, d.rationale, d.reasoning, d.latency_ms, d.cost_pico / 1e12 AS cost_usd,
            (SELECT count(*) FROM call c WHERE c.decision = d.id) AS calls
     FROM decision d JOIN match m ON m.id = d.match JOIN player p ON p.id = d.player
     """,
-)
+}

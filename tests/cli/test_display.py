@@ -51,12 +51,15 @@ def match(id: str, status: str, pair: int = 0, swap: int = 0, **more: Any) -> Ev
         "pair": pair,
         "swap": swap,
         "replay": 0,
+        **({"deal": "d"} if status == "started" else {}),
         **more,
     }
 
 
 def finished(id: str, scores: list[float], pair: int = 0, swap: int = 0, **more: Any) -> Event:
-    ended = {"scores": scores, "plies": 17, "forfeits": ["", ""], **more}
+    ranks = [1 + sum(other > score for other in scores) for score in scores]
+    paid = [2 * score - 1 for score in scores]
+    ended = {"scores": scores, "ranks": ranks, "points": paid, "plies": 17, "forfeits": ["", ""], **more}
     return match(id, "finished", pair, swap, **ended)
 
 

@@ -93,8 +93,8 @@ def test_json_is_one_event_a_line_and_nothing_else(tmp_path) -> None:
     ("words", "says"),
     [
         ((), "who plays?"),
-        (("bot:random",), "a duel has two players, got 1"),
-        (("a", "vs", "b", "vs", "c"), "a duel has two players, got 3"),
+        (("bot:random",), "a duel has two players or more, got 1"),
+        (("bot:random", "vs", "bot:greedy", "vs", "bot:random"), "connect4 is for 2 players, got 3"),
         (("bot:random", "vs", "bot:nobody"), "greedy"),
         (("bot:random", "vs", "bot:greedy", "--player1", "bot:random"), "not both"),
         (("bot:random", "vs", "bot:greedy", "--game", "chess960"), "connect4"),

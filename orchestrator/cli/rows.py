@@ -1,0 +1,57 @@
+"""Players below each other with their figures beside: a table that keeps to the width of the terminal.
+
+The first columns matter most: where there is no room for all, the last are left out, and whoever prints the
+table says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.cli import text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NAME_WIDTH = 16  # before a longer name is folded
+
+
+class Row(NamedTuple):
+    """One player: by column, what stands there."""
+
+    name: str
+    cells: Mapping[str, str]
+
+
+def fitting(rows: Sequence[Row], columns: Sequence[str], width: int) -> list[str]:
+    """The first of the columns, at least one, that fit beside names folded at their least width."""
+    left = list(columns)
+    while len(left) > 1 and _width(rows, left) > width:
+        left.pop()
+    return left
+
+
+def _width(rows: Sequence[Row], columns: Sequence[str]) -> int:
+    return (
+        NAME_WIDTH + 1 + sum(2 + max(len(name), *(len(row.cells[name]) for row in rows)) for name in columns)
+    )
+
+
+def standings(rows: Sequence[Row], columns: Sequence[str], *, first: str = "") -> Table:
+    """The table with these columns; `first` may name a cell that stands before the player's name."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    if first:
+        made.add_column(first, justify="right", no_wrap=True)
+    made.add_column("player", overflow="fold", min_width=NAME_WIDTH)
+    for name in columns:
+        made.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        before = [row.cells[first]] if first else []
+        player = Text(text.one_line(row.name, 80), "bold")
+        made.add_row(*before, player, *(Text(row.cells[column]) for column in columns))
+    return made
