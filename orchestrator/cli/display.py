@@ -20,7 +20,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from statistics import median
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self
@@ -49,7 +48,7 @@ TABLE_COLUMNS = (
     "points",
     "first",
     "forfeits",
-    "illegal answers",
+    "illegal",
     "cost",
     "calls",
     "time to a move",
@@ -391,29 +390,25 @@ def ended(event: Event, game: str) -> str:
     seats = [text.one_line(label) for label in event["seats"]]
     if event["status"] == "void":
         return f"{short(event['id'])}  {' vs '.join(seats)}  void: {text.one_line(event['reason'], 200)}"
-    scores = [text.points(score) for score in event["scores"]]
-    if len(seats) == 2:
-        line = f"{short(event['id'])}  {seats[0]} {scores[0]}–{scores[1]} {seats[1]}"
-    else:
-        line = f"{short(event['id'])}  {placed(seats, event['ranks'], event['points'])}"
-    line += f"  {game + ', ' if game else ''}{event['plies']} plies"
+    came = _between_two(seats, event["scores"]) if len(seats) == 2 else _at_a_table(seats, event)
+    line = f"{short(event['id'])}  {came}  {game + ', ' if game else ''}{event['plies']} plies"
     for label, why in zip(seats, event["forfeits"], strict=True):
         if why:
             line += f"; {label} forfeits: {text.one_line(why, 80)}"
     return line
 
 
-def placed(seats: Sequence[str], ranks: Sequence[int], points: Sequence[float | None]) -> str:
-    """Who came where, the first first: A 124, B 96, C 96; without points A, B before C."""
+def _between_two(seats: Sequence[str], scores: Sequence[float]) -> str:
+    return f"{seats[0]} {text.points(scores[0])}–{text.points(scores[1])} {seats[1]}"
+
+
+def _at_a_table(seats: Sequence[str], event: Event) -> str:
+    """A 124, B 96, C 96: the first first. A forfeit leaves no points."""
+    ranks, points = event["ranks"], event["points"]
+    if None in points:
+        return "cut short"
     order = sorted(range(len(seats)), key=lambda seat: ranks[seat])
-    told = [
-        seats[seat] if (paid := points[seat]) is None else f"{seats[seat]} {text.amount(paid)}"
-        for seat in order
-    ]
-    if None not in points:
-        return ", ".join(told)
-    groups = groupby(zip(order, told, strict=True), key=lambda one: ranks[one[0]])
-    return " before ".join(", ".join(name for _, name in group) for _, group in groups)
+    return ", ".join(f"{seats[seat]} {text.amount(points[seat])}" for seat in order)
 
 
 def notice(event: Event) -> str:
@@ -490,6 +485,7 @@ def _table_figures(counts: Counts) -> dict[str, str]:
         "rank": f"{counts.rank / counts.matches:.2f}" if counts.matches else text.NOTHING,
         "points": text.amount(counts.points / counts.paid) if counts.paid else text.NOTHING,
         "first": text.amount(counts.firsts),
+        "illegal": str(counts.illegal),
     }
     return figures | _live_figures(counts)
 

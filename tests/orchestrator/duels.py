@@ -77,7 +77,7 @@ def rows(directory: Path, *, calls: bool = True) -> dict[str, list[tuple[Any, ..
     """What two runs of the same duel must agree on: everything but ids of the run, times and request ids."""
     wanted = {
         "match": "substr(id, 13), pair, swap, replay, seed, game, status, plies",
-        "seat": "substr(match, 13), seat, player, score, outcome, rank, forfeit",
+        "seat": "substr(match, 13), seat, player, score, outcome, rank, forfeit, points",
         "decision": "substr(id, 13), ply, seat, player, action, action_text, legal, mode, outcome, fault, "
         "illegal, rationale, reasoning, reasoning_kind, state, user_blob, system_blob, style_sha, cost_pico",
     }

@@ -164,7 +164,7 @@ def test_a_person_is_asked_and_may_resign(tmp_path) -> None:
     person = HumanPlayer(Seated("human", "human", "human", "human"), ask)
     _, result = play(tmp_path, request("0", "bot:random", pairs=1), Invited(person))
     assert (result.standings[0].forfeits, result.standings[1].wins) == (2, 2)
-    assert {row[-1] for row in rows(tmp_path)["seat"]} == {"", "resigned"}
+    assert {row[6] for row in rows(tmp_path)["seat"]} == {"", "resigned"}
 
 
 def test_a_drained_run_goes_on_where_it_stood(tmp_path) -> None:
@@ -185,7 +185,7 @@ def test_a_forfeit_ends_the_match_with_its_reason(tmp_path) -> None:
     _, result = play(tmp_path, request("sim:greedy?prose=1", "bot:random", pairs=1))
     first, second = result.standings
     assert (first.forfeits, first.losses, second.wins, second.forfeits) == (2, 2, 2, 0)
-    assert {row[-1] for row in rows(tmp_path)["seat"]} == {"", "unparsable"}
+    assert {row[6] for row in rows(tmp_path)["seat"]} == {"", "unparsable"}
     _, result = play(
         tmp_path / "random", request("sim:greedy?prose=1", "bot:random", conduct={"fallback": "random"})
     )
