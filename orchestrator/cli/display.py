@@ -42,17 +42,15 @@ NOTICES_SHOWN = 4
 LINES_OF_A_SCREEN = 17  # of the live table without its matches and notices
 ROWS_OF_A_SCREEN = 7  # players below each other that take no more than two beside each other
 LATENCIES_KEPT = 1000
-TABLE_COLUMNS = (
+CAME_OF_IT = (
     "score",
     "rank",
     "points",
     "first",
     "forfeits",
     "illegal",
-    "cost",
-    "calls",
-    "time to a move",
-)
+)  # columns of a table; the last go first
+ASKED = ("cost", "calls", "time to a move")
 
 
 class Display(Protocol):
@@ -475,8 +473,9 @@ def _players(tally: Tally, width: int) -> Table:
         return card({label: _live_figures(counts) for label, counts in tally.players.items()})
     best = sorted(tally.players.items(), key=lambda one: -one[1].score / max(1, one[1].matches))
     rows = [Row(label, _table_figures(counts)) for label, counts in best]
-    shown = [name for name in TABLE_COLUMNS if any(row.cells[name] != text.NOTHING for row in rows)]
-    return standings(rows, fitting(rows, shown, width))
+    asked = any(counts.calls for counts in tally.players.values())
+    columns = fitting(rows, CAME_OF_IT + ASKED if asked else CAME_OF_IT, width)
+    return standings(rows, columns, cut_to=width)
 
 
 def _table_figures(counts: Counts) -> dict[str, str]:

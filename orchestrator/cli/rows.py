@@ -38,8 +38,13 @@ def _width(rows: Sequence[Row], columns: Sequence[str]) -> int:
     )
 
 
-def standings(rows: Sequence[Row], columns: Sequence[str], *, first: str = "") -> Table:
-    """The table with these columns; `first` may name a cell that stands before the player's name."""
+def standings(
+    rows: Sequence[Row], columns: Sequence[str], *, first: str = "", cut_to: int | None = None
+) -> Table:
+    """The table with these columns; `first` may name a cell that stands before the player's name.
+
+    A long name is folded or, where every player must keep to one line of a width, cut.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -47,7 +52,11 @@ def standings(rows: Sequence[Row], columns: Sequence[str], *, first: str = "") -
     made = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     if first:
         made.add_column(first, justify="right", no_wrap=True)
-    made.add_column("player", overflow="fold", min_width=NAME_WIDTH)
+    if cut_to is None:
+        made.add_column("player", overflow="fold", min_width=NAME_WIDTH)
+    else:
+        room = max(NAME_WIDTH, NAME_WIDTH + cut_to - _width(rows, columns))
+        made.add_column("player", no_wrap=True, min_width=NAME_WIDTH, max_width=room)
     for name in columns:
         made.add_column(name, justify="right", no_wrap=True)
     for row in rows:

@@ -262,7 +262,11 @@ class Teller:
         if game is None:
             return Text(f"opening, nobody's choice: actions {self.story.match.opening}\n", "dim")
         moves = " ".join(move.text for move in game.history()[: len(self.story.match.opening)])
-        return Group(Text(f"opening, nobody's choice: {moves}", "dim"), Text(_board(game, 0)), Text(""))
+        return Group(
+            Text(f"opening, nobody's choice: {moves}", "dim"),
+            Text(_board(game, self.story.decisions[0].seat)),
+            Text(""),
+        )
 
     def _end(self) -> Text:
         from rich.text import Text

@@ -202,6 +202,67 @@ def test_what_others_wrote_cannot_reach_the_terminal() -> None:
         assert "[bold]evil[/bold]" in out
 
 
+def at_a_table(id: str, points: list[float | None], forfeit: int = -1, **more: Any) -> Event:
+    """A match of claude, gemini, gpt and qwen that finished."""
+    paid = [-1.0 if seat == forfeit else 1.0 for seat in range(4)] if forfeit >= 0 else points
+    beaten = [[(mine > other) + (mine == other) / 2 for other in paid] for mine in paid]
+    scores = [(sum(each) - 0.5) / 3 for each in beaten]
+    ranks = [1 + sum(other > mine for other in paid) for mine in paid]
+    why = ["illegal" if seat == forfeit else "" for seat in range(4)]
+    told = {"seats": FOUR, "scores": scores, "ranks": ranks, "points": points, "plies": 104, "forfeits": why}
+    return match(id, "finished", **{**told, **more})
+
+
+FOUR = ["claude", "gemini", "gpt", "qwen"]
+
+
+def test_plain_tells_a_table_with_the_first_first() -> None:
+    out = shown(
+        "plain",
+        run(players=FOUR, pairs=10, matches=40, waiting=40, game="blob"),
+        at_a_table("0001a", [80, 124, -3, 96.25]),
+        at_a_table("0001b", [None] * 4, forfeit=2),
+        match("0001c", "void", seats=FOUR, reason="qwen: overloaded"),
+    )
+    assert out.splitlines() == [
+        "claude vs gemini vs gpt vs qwen · blob · 10 deals · seed 7 · 8 at once · runs/x",
+        "[1/40] 0001a  gemini 124, qwen 96.25, claude 80, gpt -3  blob, 104 plies",
+        "[2/40] 0001b  cut short  blob, 104 plies; gpt forfeits: illegal",
+        "[2/40] 0001c  claude vs gemini vs gpt vs qwen  void: qwen: overloaded",
+    ]
+
+
+def test_the_live_table_of_four_puts_the_best_first() -> None:
+    out = drawn(
+        run(players=FOUR, pairs=10, matches=40, waiting=40, game="blob"),
+        at_a_table("0001a", [80, 124, -3, 96]),
+        at_a_table("0001b", [None] * 4, forfeit=2),
+        call("qwen"),
+    )
+    assert "0 of 10 deals" in out and "2/40 matches" in out and "Elo" not in out
+    table = [
+        " ".join(line.split()) for line in out.splitlines() if line.split()[:1] and line.split()[0] in FOUR
+    ]
+    assert table[1:] == [  # the first is the headline
+        "gemini 83.3 % 1.00 124 1.33 0 0 –",
+        "qwen 66.7 % 1.50 96 0.33 0 0 $0.0044",
+        "claude 50.0 % 2.00 80 0.33 0 0 –",
+        "gpt 0 % 4.00 -3 0 1 0 –",
+    ]
+    assert "0001b  cut short  104 plies; gpt forfeits: illegal" in out
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_live_table_of_eight_keeps_to_the_terminal(width: int) -> None:
+    names = [f"a-service/a-model-with-a-long-name-{n}" for n in range(8)]
+    many = [match(f"{n:04d}a", "started", n, seats=names) for n in range(1, 99)]
+    out = drawn(
+        run(players=names, matches=800), *many, *(call(name) for name in names), width=width, height=26
+    )
+    assert max(map(len, out.splitlines())) <= width and len(out.splitlines()) <= 26
+    assert "more at the table" in out and "score" in out
+
+
 # ── json ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -372,6 +433,80 @@ def test_the_verdict_is_told_from_the_side_that_leads() -> None:
     said = result.verdict(ending(elo=0.0, elo_low=-50.0, elo_high=50.0))
     assert said == "claude and gemini are level: +0 [-50, +50] Elo over 25 pairs; too close to call."
     assert "no estimate" in result.verdict(ending(elo=None))
+
+
+def four(**more: Any) -> Event:
+    """The summary of a table."""
+    players = [
+        player(
+            name,
+            score=0.7 - rank / 10,
+            score_low=0.55 - rank / 10,
+            score_high=0.85 - rank / 10,
+            rank=1.5 + rank,
+            points=96.254 - rank,
+            firsts=5 + 1 / 3,
+        )
+        for rank, name in enumerate(FOUR)
+    ]
+    lead = {"first": "claude", "second": "gemini", "by": 0.1, "low": 0.02, "high": 0.18}
+    whole = {
+        "pairs": 10,
+        "distinct_pairs": 10,
+        "matches": 40,
+        "planned": 40,
+        "elo": None,
+        "score": None,
+        "lead": lead,
+    }
+    return ending(*reversed(players), **whole | more)
+
+
+def test_the_result_of_a_table_has_the_best_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = shown("plain", four())
+    assert row(out, "claude  ") == "70.0 % [55, 85] 1.50 96.25 5.33 0"
+    places = [out.rindex(f"\n{name}  ") for name in FOUR]
+    assert places == sorted(places)
+    assert "calls" not in out and "Elo" not in out and "Stopped" not in out
+    said = " ".join(out.split())
+    assert (
+        "claude is ahead of gemini, who is second: +10.0 [+2.0, +18.0] percentage points of score over 10 deals."
+        in said
+    )
+
+
+def test_nobody_is_named_ahead_at_a_table_while_the_interval_holds_equality() -> None:
+    def said(**lead: float) -> str:
+        return result.verdict(four(lead={"first": "claude", "second": "gemini", **lead}))
+
+    assert said(by=0.1, low=-0.02, high=0.18) == (
+        "claude leads gemini, who is second, by +10.0 [-2.0, +18.0] percentage points of score over 10 deals: "
+        "too close to call."
+    )
+    assert said(by=0.0, low=-0.1, high=0.1).startswith("claude and gemini are level: +0.0 [-10.0, +10.0]")
+    assert result.verdict(four(lead=None, pairs=0)).startswith("No deal was completed")
+    assert result.verdict(four(lead=None, pairs=1)).startswith("Only 1 deal was completed")
+    assert result.verdict(four(lead=None, pairs=3)).startswith("All deals repeat one")
+
+
+def test_what_qualifies_the_figures_of_a_table_is_said() -> None:
+    out = " ".join(shown("plain", four(matches=39, pairs=9, distinct_pairs=7, planned=40)).split())
+    assert "3 matches of unfinished deals: in the table, not in the intervals." in out
+    assert "2 of 9 deals repeat others move by move" in out and "(7 different)" in out
+    one = player("claude", score=None, score_low=None, score_high=None, rank=None, points=None, firsts=0)
+    assert row(shown("plain", ending(one, one, one, lead=None, pairs=0)), "claude  ") == "– – – 0 0"
+
+
+@pytest.mark.parametrize("columns", ["50", "80", "120"])
+def test_the_result_of_a_table_fits_whatever_the_names(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    told = four(lead=None)
+    for number, one in enumerate(told["players"]):
+        one |= {"label": f"a-service/a-model-with-a-long-name-{number}", "calls": 9, "input_tokens": 10**7}
+    out = shown("plain", told)
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= int(columns)
+    assert ("No room here for" in out) == (columns == "50")
 
 
 def test_a_stand_in_is_said_aloud_and_a_dated_name_is_none() -> None:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.duel import at_table
 from providers.simulated import Behaviour
 from tests.orchestrator.duels import rows
+from tests.orchestrator.highcard import install
 from tests.served import served
 
 NIM = '''
@@ -97,6 +99,12 @@ def test_json_is_one_event_a_line_and_nothing_else(tmp_path) -> None:
         (("bot:random", "vs", "bot:greedy", "vs", "bot:random"), "connect4 is for 2 players, got 3"),
         (("bot:random", "vs", "bot:nobody"), "greedy"),
         (("bot:random", "vs", "bot:greedy", "--player1", "bot:random"), "not both"),
+        (("bot:random", "vs", "bot:greedy", "--table", "bot:random,bot:greedy"), "not both"),
+        (("--player1", "bot:random", "--table", "bot:random,bot:greedy"), "not both"),
+        (("--table", "bot:random"), "a duel has two players or more, got 1"),
+        (("--table", "bot:random,gredy,bot:greedy", "--game", "blob"), "unknown player 'gredy'"),
+        (("--table", "bot:random,bot:greedy", "--game", "blob?players=4"), "has 4 seats, but 2 players"),
+        (("bot:random", "vs", "bot:greedy", "--game", "blob"), "try --game connect4 or tictactoe"),
         (("bot:random", "vs", "bot:greedy", "--game", "chess960"), "connect4"),
         (("bot:random", "vs", "bot:greedy", "--game", "connect4?size=x"), "unreadable game"),
         (("bot:random", "vs", "bot:greedy", "--game", "connect4?size=9"), "size"),
@@ -234,6 +242,57 @@ def test_a_bot_that_cannot_play_the_game_is_told_so_before_anything_is_made(tmp_
     done = orchestrator(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.returncode == 2 and "cannot play 'nim7'" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "specs"),
+    [
+        ("bot:random,bot:greedy,human", ["bot:random", "bot:greedy", "human"]),
+        (" claude , gemini?effort=low, sim:greedy", ["claude", "gemini?effort=low", "sim:greedy"]),
+        ("local:m?price=3,15,claude", ["local:m?price=3,15", "claude"]),
+        ("claude,local:m?price=3,15", ["claude", "local:m?price=3,15"]),
+        (
+            "local:m?price=3,15,local:n?price=1,2,human:Ann",
+            ["local:m?price=3,15", "local:n?price=1,2", "human:Ann"],
+        ),
+        ("claude,gemni,gpt", ["claude", "gemni", "gpt"]),
+        ("human:Ann?x=1,human,gpt?y=2", ["human:Ann?x=1", "human", "gpt?y=2"]),
+        ("", []),
+    ],
+)
+def test_commas_part_the_players_of_a_table_but_not_their_options(given, specs) -> None:
+    assert at_table(given) == specs
+
+
+def test_a_table_is_played_and_told(tmp_path) -> None:
+    path = {"PYTHONPATH": install(tmp_path / "installed")}
+    words = ("duel", "--game", "highcard", "--games", "7", "--seed", "1", "--display", "json", "--output")
+    players = "bot:random,sim:greedy?price=3,15,bot:greedy"
+    done = orchestrator(*words, "a", "--table", players, cwd=tmp_path, **path)
+    assert done.returncode == 0, done.stderr
+    assert "--games 7 rounded up to 9: a deal is 3 matches" in done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    ended = [event for event in events if event["type"] == "match" and event["status"] == "finished"]
+    assert len(ended) == 9
+    for event in ended:
+        assert sorted(event["ranks"]) == [1, 2, 2] and sorted(event["points"]) == [0, 0, 1]
+        assert sum(event["scores"]) == 1.5
+    last = events[-1]
+    assert (last["type"], last["pairs"], last["elo"]) == ("summary", 3, None)
+    assert [player["spec"] for player in last["players"]] == [
+        "bot:random",
+        "sim:greedy?price=3,15",
+        "bot:greedy",
+    ]
+    same = [word for spec in at_table(players) for word in ("vs", spec)]
+    orchestrator(*words, "b", *same, cwd=tmp_path, **path)
+    assert rows(tmp_path / "a") == rows(tmp_path / "b")
+    resume = ("duel", "--resume", "--output", "a", "--display", "none")
+    for asked in (("--games", "9"), ("--game", "highcard"), ("--table", players)):
+        again = orchestrator(*resume, *asked, cwd=tmp_path, **path)
+        assert (again.returncode, again.stderr) == (0, ""), again.stderr
+    other = orchestrator(*resume, "--game", "highcard?players=4", cwd=tmp_path, **path)
+    assert other.returncode == 2 and "has 4 seats, but 3 players were named" in other.stderr
 
 
 def test_help_imports_nothing_heavy() -> None:

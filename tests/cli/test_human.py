@@ -15,6 +15,7 @@ import pytest
 import engine
 from orchestrator.cli.human import ask_for_move
 from orchestrator.players import Halt
+from tests.engine.plain_games import Highcard
 
 
 def ask(monkeypatch: pytest.MonkeyPatch, typed: str, game: str = "tictactoe", moves: int = 1) -> int | None:
@@ -44,6 +45,28 @@ def test_the_person_sees_the_board_the_last_move_and_the_choices(
     assert "your opponent played a1" in told.err
     assert "1 X . ." in told.err
     assert "your moves: b1 c1 a2 b2 c2 a3 b3 c3" in told.err
+
+
+def test_a_person_at_a_table_sees_their_hand_and_what_the_others_did_since(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = Highcard(players=4)
+    table.reset(engine.Rng(5))
+    for _ in range(3):
+        table.apply(1)
+    read, write = os.pipe()
+    os.write(write, f"{table.action_text(0)}\n".encode())
+    os.close(write)
+    with os.fdopen(read) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert asyncio.run(ask_for_move(table.view(3))) == 0
+    err = capsys.readouterr().err
+    assert "highcard, move 4: your turn, you are P4 of 4" in err
+    assert [line for line in err.splitlines() if " played " in line] == [
+        f"P{seat} played a hidden card" for seat in (1, 2, 3)
+    ]
+    told = {int(number) for number in re.findall(r"\d+", err.partition("your hand")[2])}
+    assert told - {3} == set(table.hands[3]), "and no card of anybody else; 3 are laid"
 
 
 def test_what_is_no_move_is_explained_and_asked_again(

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
 from itertools import combinations
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -17,8 +19,10 @@ from orchestrator.cli.leaderboard import Pair, clusters_of
 from orchestrator.cli.result import verdict
 from orchestrator.players import HumanPlayer, Player, Seated
 from orchestrator.ratings.pairs import estimate
+from orchestrator.record.reading import RunResult
 from orchestrator.summary import summary
 from tests.orchestrator.duels import Invited, play, request
+from tests.orchestrator.highcard import install
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +141,49 @@ def test_a_player_against_itself_has_its_plain_name(tmp_path: Path) -> None:
     play(tmp_path / "runs" / "a", request("bot:random", "bot:random", pairs=1))
     (board,) = boards(tmp_path)
     assert [player["name"] for player in board["players"]] == ["bot:random"]
+
+
+def test_a_table_has_its_own_board_and_no_elo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(install(tmp_path / "installed").split(os.pathsep)[0])
+    runs = tmp_path / "runs"
+
+    def table(name: str, *players: str, **more: int) -> RunResult:
+        asked = request(*players, game="highcard", variant={"players": len(players)}, **more)
+        return play(runs / name, asked)[1]
+
+    results = [
+        table("a", "bot:greedy", "bot:random", "sim:random?prose=0.7", pairs=4),
+        table("b", "bot:random", "bot:random", "sim:random?prose=0.7", pairs=2, seed=2),
+    ]
+    table("c", "bot:greedy", "bot:random", pairs=2)
+    table("d", "bot:greedy", "bot:random", "bot:random", "bot:random", pairs=1)
+    found = {board["seats"]: board for board in boards(tmp_path)}
+    assert set(found) == {2, 3, 4} and len(boards(tmp_path)) == 3
+    assert {player["elo"] for player in found[3]["players"]} == {None}
+    assert found[2]["players"][1]["elo"] == 0 and found[3]["pairs"] == 6
+    told = {player["spec"]: player for player in found[3]["players"]}
+    assert {spec: each["matches"] for spec, each in told.items()} == {
+        "bot:greedy": 12, "bot:random": 24, "sim:random?prose=0.7": 18,
+    }  # fmt: skip
+    seats = [
+        (result.standings[seat.player - 1].player.spec, seat)
+        for result in results
+        for table in result.seats.values()
+        for seat in table
+    ]
+    for spec, each in told.items():
+        mine = [seat for whose, seat in seats if whose == spec]
+        paid = [seat.points for seat in mine if seat.points is not None]
+        assert each["score"] == pytest.approx(mean(seat.score for seat in mine))
+        assert each["mean_rank"] == pytest.approx(mean(seat.rank for seat in mine))
+        assert each["points"] == pytest.approx(mean(paid)) and len(paid) < len(mine)
+    scores = [player["score"] for player in found[3]["players"]]
+    assert scores == sorted(scores, reverse=True)
+    out = leaderboard(tmp_path, columns=80).stdout
+    three = out[out.index("highcard players=3") : out.index("highcard players=4")]
+    assert three.startswith("highcard players=3 · table of 3 · open track\n")
+    assert "No rating" in three and "Elo" not in three and "Points: without the matches" in three
+    assert max(len(line.rstrip()) for line in three.splitlines() if "  " in line) <= 80
 
 
 def test_what_the_stand_in_answered_is_never_joined_with_a_model(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import sqlite3
 import unicodedata
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import engine
 from orchestrator.cli import main
 from orchestrator.record.reading import RunResult, match_story
 from tests.orchestrator.duels import play, request
+from tests.orchestrator.highcard import install
 
 EVIL = "\x1b]0;owned\x07\x1b[2J[bold]evil[/bold]\u202e\nsecond line"
 
@@ -255,6 +258,54 @@ def test_a_run_lists_its_matches_and_its_result(house: tuple[Path, RunResult]) -
     assert f"orchestrator show {result.matches[0].id} runs/one" in out
     listed = json.loads(show(place, "runs/one", "--json").stdout)
     assert [match["id"] for match in listed["list"]] == [match.id for match in result.matches]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, RunResult]]:
+    """A working directory with one run of three at a table of hidden cards."""
+    place = tmp_path_factory.mktemp("table")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(install(place / "installed").split(os.pathsep)[0])
+        players = "bot:greedy", "sim:random?illegal=0.8&seed=3", "bot:random"
+        asked = request(*players, game="highcard", variant={"players": 3}, pairs=4)
+        yield place, play(place / "runs" / "one", asked)[1]
+
+
+def test_a_table_is_listed_with_points_and_who_was_first(table: tuple[Path, RunResult]) -> None:
+    place, result = table
+    out = show(place, "runs/one").stdout
+    assert "players by seat, with points" in out and "% [" in out
+    listed = json.loads(show(place, "runs/one", "--json").stdout)["list"]
+    for told, match in zip(listed, result.matches, strict=True):
+        assert told["seats"] == [player.label for player in result.seated(match.id)]
+        assert told["scores"] == [result.scores[match.id][player.id] for player in result.seated(match.id)]
+        line = " ".join(out[out.index(match.id) :].splitlines()[0].split())
+        if None not in told["points"]:
+            names = ", ".join(f"{a} {b:g}" for a, b in zip(told["seats"], told["points"], strict=True))
+            assert names in line and f"{told['seats'][told['ranks'].index(1)]} 3" in line
+    assert {None in told["points"] for told in listed} == {True, False}
+
+
+def test_a_match_of_a_table_shows_each_move_as_its_player_saw_it(table: tuple[Path, RunResult]) -> None:
+    place, result = table
+    whole = next(m for m in result.matches if m.swap == 1 and m.plies == 3)
+    out = show(place, whole.id).stdout
+    assert out.startswith(f"highcard players=3 · {whole.id}\ndeal ") and ", seating 2 of 3 · seed " in out
+    for made in match_story(result.path, whole.id).decisions:
+        game = engine.from_bytes(made.state)
+        name = result.seated(whole.id)[made.seat].label
+        assert f"{name} (P{made.seat + 1}) plays {made.action_text}" in out
+        game.apply(made.action)
+        assert game.board_text(made.seat) in out
+    assert ": rank 1, 1 point\n" in out and ": rank 2, 0 points\n" in out
+
+
+def test_a_forfeit_at_a_table_is_told_last(table: tuple[Path, RunResult]) -> None:
+    place, result = table
+    cut = next(m.id for m in result.matches if any(seat.forfeit for seat in result.seats[m.id]))
+    end = show(place, cut).stdout.splitlines()[-4:-1]
+    assert [line.partition(": ")[2] for line in end[:2]] == ["rank 1", "rank 1"]
+    assert end[2].startswith("sim:random (P") and "rank 3 by forfeit: " in end[2]
 
 
 def test_json_tells_everything(house: tuple[Path, RunResult]) -> None:

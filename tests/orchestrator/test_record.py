@@ -12,7 +12,7 @@ from orchestrator.record import database, tables
 from orchestrator.record.database import RecordError, connect, migrate
 from orchestrator.record.reading import match_story, reading, run_result
 from orchestrator.record.store import Record, blob_text
-from tests.orchestrator.duels import play, request
+from tests.orchestrator.duels import play, request, rows
 
 
 def test_a_new_record_says_its_version_and_opens_anywhere(tmp_path) -> None:
@@ -88,6 +88,41 @@ def test_an_older_record_is_brought_up_to_date_or_left_alone(tmp_path) -> None:
     with pytest.raises(RecordError, match="no migration from schema 2"):
         migrate(raw, 2, 3, {})
     raw.close()
+
+
+def test_a_record_from_before_points_opens_and_goes_on(tmp_path) -> None:
+    asked = request("bot:random", "bot:greedy", pairs=3)
+    play(tmp_path, asked, stop_after=12, concurrency=1)
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+        for view in tables.VIEWS:
+            db.execute(f"DROP VIEW {view}")
+        db.execute("ALTER TABLE seat DROP COLUMN points")
+        db.execute("CREATE VIEW v_match AS SELECT id AS match, swap AS first_player FROM match")
+        db.execute("CREATE VIEW v_own AS SELECT count(*) AS matches FROM match")
+        db.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
+    before = run_result(tmp_path)
+    assert [standing.points for standing in before.standings] == [None, None]
+    play(tmp_path, asked)
+    play(tmp_path / "whole", asked)
+    assert [row[:7] for row in rows(tmp_path)["seat"]] == [
+        row[:7] for row in rows(tmp_path / "whole")["seat"]
+    ]
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+        assert db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("2",)
+        assert db.execute("SELECT * FROM v_own").fetchone() == (6,), "what others added is theirs"
+        old, new = db.execute("SELECT min(points IS NULL), max(points IS NULL) FROM seat").fetchone()
+        assert (old, new) == (0, 1), "known from now on only"
+        players = {names for (names,) in db.execute("SELECT players FROM v_match")}
+    assert players == {"bot:random – bot:greedy", "bot:greedy – bot:random"}
+
+
+def test_an_older_record_on_a_read_only_disk_asks_for_a_copy(tmp_path, monkeypatch) -> None:
+    play(tmp_path, request("bot:random", "bot:random", pairs=1))
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+        db.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
+    monkeypatch.setattr(database.os, "access", lambda path, mode: False)
+    with pytest.raises(RecordError, match=r"older schema.*copy it"):
+        run_result(tmp_path)
 
 
 def test_every_released_schema_has_its_migration() -> None:
