@@ -95,7 +95,7 @@ def _seats(game: str, players: int) -> tuple[int, str]:
 
 
 def draw_opening(request: DuelRequest, seed: int) -> tuple[int, ...]:
-    """Random legal plies from the pair's seed: both matches of a pair start from the same position."""
+    """Random legal plies from the pair's seed: all matches of a pair start from the same position."""
     if not request.opening:
         return ()
     for trial in range(100):

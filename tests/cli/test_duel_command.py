@@ -12,9 +12,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import click
 import pytest
 
-from orchestrator.cli.duel import at_table
+from orchestrator.cli.duel import at_table, read_players
 from providers.simulated import Behaviour
 from tests.orchestrator.duels import rows
 from tests.orchestrator.highcard import install
@@ -99,12 +100,7 @@ def test_json_is_one_event_a_line_and_nothing_else(tmp_path) -> None:
         (("bot:random", "vs", "bot:greedy", "vs", "bot:random"), "connect4 is for 2 players, got 3"),
         (("bot:random", "vs", "bot:nobody"), "greedy"),
         (("bot:random", "vs", "bot:greedy", "--player1", "bot:random"), "not both"),
-        (("bot:random", "vs", "bot:greedy", "--table", "bot:random,bot:greedy"), "not both"),
-        (("--player1", "bot:random", "--table", "bot:random,bot:greedy"), "not both"),
-        (("--table", "bot:random"), "a duel has two players or more, got 1"),
         (("--table", "bot:random,gredy,bot:greedy", "--game", "blob"), "unknown player 'gredy'"),
-        (("--table", "bot:random,bot:greedy", "--game", "blob?players=4"), "has 4 seats, but 2 players"),
-        (("bot:random", "vs", "bot:greedy", "--game", "blob"), "try --game connect4 or tictactoe"),
         (("bot:random", "vs", "bot:greedy", "--game", "chess960"), "connect4"),
         (("bot:random", "vs", "bot:greedy", "--game", "connect4?size=x"), "unreadable game"),
         (("bot:random", "vs", "bot:greedy", "--game", "connect4?size=9"), "size"),
@@ -264,6 +260,27 @@ def test_commas_part_the_players_of_a_table_but_not_their_options(given, specs) 
     assert at_table(given) == specs
 
 
+def named(*versus: str, **options: str) -> tuple[str, ...]:
+    return read_players({"player1": None, "player2": None, "table": None, **options, "versus": versus})
+
+
+def test_players_are_named_in_one_way() -> None:
+    three = ("bot:random", "bot:greedy", "human")
+    assert named("bot:random", "vs", "bot:greedy", "VS", "human") == three
+    assert named(table="bot:random,bot:greedy,human") == three
+    assert named(player1="a", player2="b") == ("a", "b") and named() == ()
+    for versus, options in (
+        (("a", "vs", "b"), {"table": "a,b"}),
+        ((), {"player1": "a", "table": "a,b"}),
+        (("a", "vs", "b"), {"player2": "b"}),
+    ):
+        with pytest.raises(click.UsageError, match="not both"):
+            named(*versus, **options)
+    for options in ({"table": "human"}, {"player2": "human"}):
+        with pytest.raises(click.UsageError, match="two players or more, got 1"):
+            named(**options)
+
+
 def test_a_table_is_played_and_told(tmp_path) -> None:
     path = {"PYTHONPATH": install(tmp_path / "installed")}
     words = ("duel", "--game", "highcard", "--games", "7", "--seed", "1", "--display", "json", "--output")
@@ -284,13 +301,10 @@ def test_a_table_is_played_and_told(tmp_path) -> None:
         "sim:greedy?price=3,15",
         "bot:greedy",
     ]
-    same = [word for spec in at_table(players) for word in ("vs", spec)]
-    orchestrator(*words, "b", *same, cwd=tmp_path, **path)
-    assert rows(tmp_path / "a") == rows(tmp_path / "b")
     resume = ("duel", "--resume", "--output", "a", "--display", "none")
-    for asked in (("--games", "9"), ("--game", "highcard"), ("--table", players)):
-        again = orchestrator(*resume, *asked, cwd=tmp_path, **path)
-        assert (again.returncode, again.stderr) == (0, ""), again.stderr
+    same = ("--games", "9", "--game", "highcard", "--table", players)
+    again = orchestrator(*resume, *same, cwd=tmp_path, **path)
+    assert (again.returncode, again.stderr) == (0, ""), again.stderr
     other = orchestrator(*resume, "--game", "highcard?players=4", cwd=tmp_path, **path)
     assert other.returncode == 2 and "has 4 seats, but 3 players were named" in other.stderr
 

@@ -44,6 +44,18 @@ def test_a_95_percent_interval_covers(strengths, deals) -> None:
     assert covered >= 0.92 * 150 and leads >= 0.92 * 150
 
 
+def test_among_equals_the_first_is_seldom_called_ahead_of_the_second() -> None:
+    """Who is first is known after the fact: that must not make chance look like a lead."""
+    rng = random.Random(3)
+    called = 0
+    for _ in range(200):
+        players = list(zip(*(deal(rng, (0.0,) * 4) for _ in range(8)), strict=True))
+        first, second, *_ = sorted(players, key=sum, reverse=True)
+        found = lead(first, second, 8)
+        called += found.low > 0
+    assert called <= 0.05 * 200
+
+
 @pytest.mark.parametrize("scores", [[1.0, 1.0], [0.0] * 9, [0.5] * 4, [0.9, 0.2, 0.4]])
 def test_what_is_shown_lies_in_its_interval(scores) -> None:
     found = share(scores, len(scores))
