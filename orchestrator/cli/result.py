@@ -93,10 +93,8 @@ def _verdict_of_a_table(summary: Mapping[str, Any]) -> str:
     """Of the first and the second: whether their difference, deal by deal, is more than chance."""
     deals, lead = text.plural(summary["pairs"], "deal"), summary["lead"]
     if lead is None:
-        played = (
-            "No deal was" if not summary["pairs"] else f"Only {deals} was" if summary["pairs"] == 1 else ""
-        )
-        return f"{played or 'All deals repeat one; only it was'} completed, so nothing can be said of who is better."
+        few = f"All {deals} are repeats of one" if summary["pairs"] > 1 else f"Only {deals} was completed"
+        return f"{few if summary['pairs'] else 'No deal was completed'}, so nothing can be said of who is better."
     first, second = text.one_line(lead["first"]), text.one_line(lead["second"])
     low, by, high = (f"{100 * lead[name] + 0.0:+.1f}" for name in ("low", "by", "high"))
     over = f"{by} [{low}, {high}] percentage points of score over {deals}"

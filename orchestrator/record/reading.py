@@ -248,8 +248,9 @@ def _add_matches(standings: dict[int, Standing], matches: Iterable[Sequence[tabl
     for seats in matches:
         ahead = sum(seat.rank == 1 for seat in seats)
         for seat in seats:
+            standing = standings[seat.player]
             if seat.score is not None and seat.rank is not None:
-                _add_match(standings[seat.player], seat, seat.score, seat.rank, ahead)
+                _add_match(standing, seat, seat.score, seat.rank, ahead)
 
 
 def _add_match(standing: Standing, seat: tables.Seat, score: float, rank: int, ahead: int) -> None:

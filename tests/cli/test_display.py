@@ -326,17 +326,19 @@ def test_a_match_that_was_stopped_is_at_no_table_and_no_result() -> None:
 
 
 def test_the_running_interval_counts_exact_repeats_once() -> None:
-    def pairs(*moves: str) -> str:
+    def pairs(*moves: str, deals: int = 1) -> str:
         told: list[Event] = [run()]
         for number, move in enumerate(moves):
             for swap in (0, 1):
                 name = f"{number:04d}{'ab'[swap]}"
-                told += [match(name, "started", number, swap), decision(name, move=move)]
+                deal = f"d{number % deals}"
+                told += [match(name, "started", number, swap, deal=deal), decision(name, move=move)]
                 told.append(finished(name, [1.0, 0.0] if not swap else [0.0, 1.0], number, swap))
         out = drawn(*told, width=120)
         return out[out.index("pairs   ") :].splitlines()[0]
 
     assert pairs(*"12345678") != pairs(*"1" * 8) == pairs("1").replace("1 of", "8 of")
+    assert pairs(*"1" * 8, deals=8) == pairs(*"12345678"), "two deals are no repeats, however they are played"
 
 
 def row(out: str, name: str) -> str:
@@ -487,7 +489,7 @@ def test_nobody_is_named_ahead_at_a_table_while_the_interval_holds_equality() ->
     assert said(by=0.0, low=-0.1, high=0.1).startswith("claude and gemini are level: +0.0 [-10.0, +10.0]")
     assert result.verdict(four(lead=None, pairs=0)).startswith("No deal was completed")
     assert result.verdict(four(lead=None, pairs=1)).startswith("Only 1 deal was completed")
-    assert result.verdict(four(lead=None, pairs=3)).startswith("All deals repeat one")
+    assert result.verdict(four(lead=None, pairs=3)).startswith("All 3 deals are repeats of one")
 
 
 def test_what_qualifies_the_figures_of_a_table_is_said() -> None:

@@ -164,3 +164,19 @@ def test_small_words() -> None:
         "4.5M",
     ]
     assert [text.plural(n, "match", "matches") for n in (1, 2000)] == ["1 match", "2,000 matches"]
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (124, "124"),
+        (-3.0, "-3"),
+        (96.25, "96.25"),
+        (96.256, "96.26"),
+        (100.0, "100"),
+        (-0.001, "0"),
+        (0.5, "0.5"),
+    ],
+)
+def test_what_a_game_paid(number: float, told: str) -> None:
+    assert text.amount(number) == told

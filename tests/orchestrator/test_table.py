@@ -239,7 +239,7 @@ def test_a_game_takes_as_many_as_come_or_says_what_would() -> None:
     assert seated_variant("connect4", {}, 2) == {}
     for game, variant, players, says in (
         ("highcard", {"players": 3}, 4, r"highcard\?players=3 has 3 seats, but 4 .* leave players=3 out"),
-        ("highcard", {}, 7, "2 to 5 players, got 7: there is no game for so many"),
+        ("highcard", {}, 99, "2 to 5 players, got 99: there is no game for so many"),
         ("connect4", {}, 3, "connect4 is for 2 players, got 3: try --game .*highcard"),
         ("chess", {}, 3, "no game 'chess'"),
     ):
