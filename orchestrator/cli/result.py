@@ -230,7 +230,9 @@ def _share(player: Mapping[str, Any]) -> str:
         return text.NOTHING
     low, high = player["score_low"], player["score_high"]
     within = "—" if low is None else f"{100 * low:.0f}, {100 * high:.0f}"
-    return f"{text.percent(player['score'], 1)} [{within}]"
+    played = player["wins"] + player["draws"] + player["losses"]
+    beaten = round(player["score"] * played, 9)  # so that it reads as on the leaderboard, which has the sum
+    return f"{text.percent(beaten, played)} [{within}]"
 
 
 # ── the card ─────────────────────────────────────────────────────────────────────────────────────────
