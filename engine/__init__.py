@@ -36,6 +36,7 @@ from engine.core import Action, Game, IllegalAction, Move, View  # noqa: E402
 from engine.grading import ActionValue, Grader, Grades, grade  # noqa: E402
 from engine.registry import bots, from_bytes, games, new, new_bot  # noqa: E402
 from engine.rng import Rng, derive  # noqa: E402
+from engine.vector import VecGames  # noqa: E402
 
 __all__ = [
     "Action",
@@ -47,6 +48,7 @@ __all__ = [
     "IllegalAction",
     "Move",
     "Rng",
+    "VecGames",
     "View",
     "bots",
     "derive",

@@ -6,7 +6,7 @@ Cell = row * 3 + column, row 0 on top; a move is written column letter, row numb
 from typing import Any, Final, final
 
 from librt.vecs import vec
-from mypy_extensions import i32, i64, mypyc_attr
+from mypy_extensions import i32, i64, mypyc_attr, u8
 
 from engine.bits import F32_ONE, bit, popcount, symmetric_board, symmetric_cell
 from engine.core import VALUE_ONE, Game
@@ -127,6 +127,13 @@ class TicTacToe(Game):
     def action_mask(self) -> bytes:
         return MASKS[self._mine | self._theirs if self._who >= 0 else FULL]
 
+    def mask_into(self, out: vec[u8], base: i64) -> None:
+        taken: i64 = self._mine | self._theirs if self._who >= 0 else FULL
+        cell: i64 = 0
+        while cell < 9:
+            out[base + cell] = u8(1 - ((taken >> cell) & 1))
+            cell += 1
+
     def random_action(self, rng: Rng) -> i64:
         taken: i64 = self._mine | self._theirs
         while True:
@@ -204,8 +211,8 @@ class TicTacToe(Game):
     @final
     def board_of(self, seat: i64) -> i64:
         """The nine cells of a seat as bits."""
-        odd = popcount(self._mine | self._theirs) & 1
-        return self._mine if odd == seat else self._theirs
+        mover = self._who if self._who >= 0 else popcount(self._mine | self._theirs) & 1
+        return self._mine if mover == seat else self._theirs
 
     def num_symmetries(self) -> i64:
         return 8
@@ -224,15 +231,19 @@ class TicTacToe(Game):
         """Planes of nine cells: mine, theirs, legal for me."""
         mine = self.board_of(seat)
         theirs: i64 = (self._mine | self._theirs) ^ mine
-        legal: i64 = 0
-        if self._who == seat:
-            legal = FULL ^ mine ^ theirs
-        cell: i64 = 0
-        while cell < 9:
-            out[base + cell] = i32(((mine >> cell) & 1) * F32_ONE)
-            out[base + 9 + cell] = i32(((theirs >> cell) & 1) * F32_ONE)
-            out[base + 18 + cell] = i32(((legal >> cell) & 1) * F32_ONE)
-            cell += 1
+        legal: i64 = FULL ^ mine ^ theirs
+        if self._who != seat:
+            legal = 0
+        at = base
+        end: i64 = base + 9
+        while at < end:
+            out[at] = i32((mine & 1) * F32_ONE)
+            out[at + 9] = i32((theirs & 1) * F32_ONE)
+            out[at + 18] = i32((legal & 1) * F32_ONE)
+            mine >>= 1
+            theirs >>= 1
+            legal >>= 1
+            at += 1
 
     def legacy_observation_size(self) -> i64:
         return 29
