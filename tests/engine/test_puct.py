@@ -132,7 +132,7 @@ def test_advance_keeps_what_is_known() -> None:
         visits = int(tree.visits()[action])
         tree.advance(action)
         game.apply(action)
-        assert tree.simulations() == visits > 50 and bare(tree)
+        assert tree.simulations() == visits > 10 and bare(tree)
         fresh = search(Puct(game), oblique, visits, 1)
         assert fresh.visits().tolist() == tree.visits().tolist() and fresh.value() == tree.value()
     search(tree, oblique, 600, 8)
