@@ -237,9 +237,9 @@ class TicTacToe(Game):
         at = base
         end: i64 = base + 9
         while at < end:
-            out[at] = i32((mine & 1) * F32_ONE)
-            out[at + 9] = i32((theirs & 1) * F32_ONE)
-            out[at + 18] = i32((legal & 1) * F32_ONE)
+            out[at] = i32(-(mine & 1) & F32_ONE)
+            out[at + 9] = i32(-(theirs & 1) & F32_ONE)
+            out[at + 18] = i32(-(legal & 1) & F32_ONE)
             mine >>= 1
             theirs >>= 1
             legal >>= 1
