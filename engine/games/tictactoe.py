@@ -28,6 +28,8 @@ RULES: Final = (
 # What `legal_actions` and `action_mask` answer, by the taken cells as bits.
 LISTS: Final = [[a for a in range(9) if not (taken >> a) & 1] for taken in range(512)]
 MASKS: Final = [bytes([1 - ((taken >> a) & 1) for a in range(9)]) for taken in range(512)]
+COUNTS: Final = vec[i64]([len(cells) for cells in LISTS])
+FREE: Final = vec[i64]([cell for cells in LISTS for cell in (cells + [0] * 9)[:9]])  # LISTS, flat
 
 
 def has_line(b: i64) -> bool:
@@ -135,11 +137,9 @@ class TicTacToe(Game):
             cell += 1
 
     def random_action(self, rng: Rng) -> i64:
+        # By table: to draw until a cell is free would mispredict a branch at most moves.
         taken: i64 = self._mine | self._theirs
-        while True:
-            cell = rng.below(9)
-            if not (taken >> cell) & 1:
-                return cell
+        return FREE[taken * 9 + rng.below(COUNTS[taken])]
 
     def playout(self, rng: Rng) -> None:
         # The same moves as by `step`, in locals: this is where a search spends its time.
