@@ -81,7 +81,7 @@ def test_a_batch_is_its_games_alone(name: str, seed: int, n: int, steps: int, da
 @every_game
 def test_a_game_does_not_depend_on_how_many_others_there_are(name: str) -> None:
     few, many = batch(name, 2, 7), batch(name, 5, 7)
-    for _ in range(40):
+    for _ in range(min(many.game(0).max_plies(), 200) + 5):
         for games in (few, many):
             games.random_actions()
             games.step()
