@@ -1,111 +1,164 @@
-"""Runs both sides by turns and puts them beside each other and beside the goals."""
+"""Lets the sides take turns and puts what they say beside each other and beside the goals."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import subprocess
-import sys
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
-# What is compared: label, our measure, theirs, unit, floor and ambitious goal of the ratio.
-ROWS: list[tuple[str, str, str, str, float | None, float | None]] = [
-    ("TicTacToe, stepped from Python, `step`", "tictactoe hot", "tictactoe loop", "steps", 3, 5),
-    ("TicTacToe, stepped from Python, `apply`", "tictactoe checked", "tictactoe loop", "steps", None, None),
-    (
-        "the same + tensor + mask, `step`",
-        "tictactoe hot numbers",
-        "tictactoe loop numbers",
-        "steps",
-        None,
-        None,
-    ),
-    ("the same, `apply`", "tictactoe checked numbers", "tictactoe loop numbers", "steps", None, None),
-    ("TicTacToe, playouts in the engine", "tictactoe playouts", "tictactoe loop", "steps", None, None),
-    ("TicTacToe, UCT, theirs in C++", "tictactoe uct", "tictactoe uct c++", "simulations", 2, 3),
-    ("TicTacToe, UCT, theirs in Python", "tictactoe uct", "tictactoe uct python", "simulations", None, None),
-    ("Connect 4, stepped from Python, `step`", "connect4 hot", "connect4 loop", "steps", 5, 8),
-    ("Connect 4, stepped from Python, `apply`", "connect4 checked", "connect4 loop", "steps", None, None),
-    (
-        "the same + tensor + mask, `step`",
-        "connect4 hot numbers",
-        "connect4 loop numbers",
-        "steps",
-        None,
-        None,
-    ),
-    ("the same, `apply`", "connect4 checked numbers", "connect4 loop numbers", "steps", None, None),
-    ("Connect 4, playouts in the engine", "connect4 playouts", "connect4 loop", "steps", None, None),
-    ("Connect 4, UCT, theirs in C++", "connect4 uct", "connect4 uct c++", "simulations", 10, 20),
-    ("Connect 4, UCT, theirs in Python", "connect4 uct", "connect4 uct python", "simulations", None, None),
-]
+from benchmarks.engine.rows import TABLES, Row
+from benchmarks.engine.sides import SIDES, ask
 
-NOTE = """In the stepped rows both sides hand the legal actions to Python and Python's `random()` picks; that
-pick alone costs about 70 ns a step on either side. `apply` checks and remembers every move and its lists are
-new each time; `step` checks nothing and fills reused buffers, as a trainer would. OpenSpiel has no playouts
-to call from Python, so those rows compare with its stepped loop. UCT is 1000 simulations a search from the
-first position with one random playout each, c = 1.4; it compares speed, not strength. Tensors: ours holds
-the board from the mover's side and the legal moves, theirs three planes."""
+HEAD = (
+    "| per CPU second | duelist | best peer | ratio | floor | goal | reached | others |",
+    "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |",
+)
 
 
-def table(seconds: float = 0.3, rounds: int = 5, cpu: int = 0) -> str:
-    """Measure (about 20 * seconds * rounds CPU seconds) and return the results as Markdown."""
-    told: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        for side in ("ours", "openspiel"):
-            for name, value in measured(side, seconds, cpu):
-                told.setdefault(name, []).append(value)
-    middle = {name: median(values) for name, values in told.items()}
-    spread = max(max(abs(value / middle[name] - 1) for value in values) for name, values in told.items())
-    lines = [
-        "| per CPU second | duelist | OpenSpiel | ratio | floor | goal |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+class Found(NamedTuple):
+    """All that was said in a run, by measure (`side/measure`)."""
+
+    values: dict[str, list[float]]  # units per second, one per round
+    sizes: dict[str, str]
+    failed: dict[str, str]
+    versions: dict[str, str]
+
+    def middle(self, measure: str) -> float | None:
+        """The median over the rounds, if there is any value."""
+        return median(self.values[measure]) if self.values.get(measure) else None
+
+    def deviation(self) -> tuple[float, str]:
+        """The largest distance of a value from the median of its measure, and which measure that is."""
+        apart = [
+            (max(abs(value / median(values) - 1) for value in values), measure)
+            for measure, values in self.values.items()
+            if values
+        ]
+        return max(apart, default=(0.0, "none"))
+
+
+def table(seconds: float = 0.3, rounds: int = 5, cpu: int = 0, only: str = "") -> str:
+    """Measure the rows whose label contains `only`, in any case, and return the results as Markdown.
+
+    SystemExit when there is no such row, or when the engine is not the compiled one and up to date.
+    """
+    chosen = {
+        title: [row for row in rows if only.casefold() in row.label.casefold()]
+        for title, rows in TABLES.items()
+    }
+    if not any(chosen.values()):
+        raise SystemExit(f"no row is called anything with {only!r}")
+    found = measured([row for rows in chosen.values() for row in rows], seconds, rounds, cpu)
+    parts = []
+    for title, rows in chosen.items():
+        if rows:
+            parts += [f"**{title}**", "", *HEAD, *(line(row, found) for row in rows), ""]
+    return "\n".join([*parts, about(found, seconds, rounds), ""])
+
+
+def measured(rows: list[Row], seconds: float, rounds: int, cpu: int) -> Found:
+    """Round by round, side after side, each asked for what the rows need."""
+    needed: dict[str, list[str]] = {side: [] for side in SIDES}
+    for measure in dict.fromkeys(name for row in rows for name in (row.ours, *row.theirs.values())):
+        side, _, name = measure.partition("/")
+        needed[side].append(name)
+    refuse_unless_compiled(cpu)
+    found = Found({}, {}, {}, {})
+    for turn in range(rounds):
+        for side, names in needed.items():
+            if names and not (turn and SIDES[side].once):
+                take_turn(found, side, names, seconds, cpu)
+    return found
+
+
+def refuse_unless_compiled(cpu: int) -> None:
+    """Our side, asked for nothing, says by its exit whether it would measure."""
+    if why := ask(SIDES["ours"], [], 0, cpu).problem:
+        raise SystemExit(why)
+
+
+def take_turn(found: Found, side: str, names: list[str], seconds: float, cpu: int) -> None:
+    told = ask(SIDES[side], names, seconds, cpu)
+    found.versions.update(told.versions)
+    for name, value in told.values.items():
+        found.values.setdefault(f"{side}/{name}", []).append(value)
+    found.sizes.update({f"{side}/{name}": size for name, size in told.sizes.items() if size})
+    found.failed.update({f"{side}/{name}": why for name, why in told.failed.items()})
+
+
+def line(row: Row, found: Found) -> str:
+    """A row of the table, whatever of it could be measured."""
+    ours = found.middle(row.ours)
+    ranked = sorted(
+        ((found.middle(measure) or 0.0, name, measure) for name, measure in row.theirs.items()), reverse=True
+    )
+    best = ranked[0][0] if ranked else 0.0
+    ratio = ours / best if ours and best else None
+    cells = [
+        row.label,
+        shown(row.ours, row, found, with_unit=True),
+        f"{ranked[0][1]} {shown(ranked[0][2], row, found)}" if best else "",
+        f"**{ratio:.1f}×**" if ratio else "",
+        f"≤ {row.most:g} {row.unit}" if row.most else times(row.floor),
+        times(row.goal),
+        reached(row, ours, ratio),
+        ", ".join(f"{name} {shown(measure, row, found)}" for _, name, measure in ranked[bool(best) :]),
     ]
-    for label, ours, theirs, unit, floor, goal in ROWS:
-        ratio = middle[ours] / middle[theirs]
-        lines.append(
-            f"| {label} | {short(middle[ours])} {unit} | {short(middle[theirs])} | **{ratio:.1f}×** "
-            f"| {times(floor)} | {times(goal)} |"
-        )
-    about = (
-        f"Medians of {rounds} rounds by turns, {seconds:g} CPU seconds each, one CPU; "
-        f"largest deviation from a median {spread:.0%}. {machine()}."
-    )
-    return "\n".join([*lines, "", about, "", NOTE, ""])
+    return f"| {' | '.join(cells)} |"
 
 
-def measured(side: str, seconds: float, cpu: int) -> list[tuple[str, float]]:
-    """What one side says in one round. RuntimeError when it fails."""
-    environment = {key: value for key, value in os.environ.items() if key != "DUELIST_ENGINE"}
-    command = [sys.executable, "-m", f"benchmarks.engine.{side}", str(seconds), str(cpu)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, cwd=Path(__file__).parents[2]
-    )
-    if done.returncode:
-        raise RuntimeError(f"{side} could not be measured: {done.stderr.strip()}")
-    return [(name, value) for name, value in map(json.loads, done.stdout.splitlines())]
+def shown(measure: str, row: Row, found: Found, with_unit: bool = False) -> str:
+    """A value with the size of what it handles, or why there is none."""
+    value = found.middle(measure)
+    if value is None:
+        return f"not measured: {found.failed.get(measure, 'no round was run').replace('|', '/')}"
+    size = f" ({found.sizes[measure]})" if measure in found.sizes else ""
+    if row.unit == "ns":
+        return f"{1e9 / value:.0f} ns{size}"
+    if row.unit == "s":
+        return f"{1 / value:.1f} s{size}"
+    return f"{short(value)}{f' {row.unit}' if with_unit else ''}{size}"
+
+
+def reached(row: Row, ours: float | None, ratio: float | None) -> str:
+    """How far the goals are met; "" where there are none or nothing was measured."""
+    if row.most and ours:
+        inverse = {"ns": 1e9, "s": 1.0}[row.unit]
+        return "yes" if inverse / ours <= row.most else "no"
+    if row.floor is None or row.goal is None or ratio is None:
+        return ""
+    return "goal" if ratio >= row.goal else "floor" if ratio >= row.floor else "no"
 
 
 def short(value: float) -> str:
     """1234567 -> 1.23M."""
-    return f"{value / 1e6:.2f}M" if value >= 1e6 else f"{value / 1e3:.0f}k"
+    return f"{value / 1e6:.2f}M" if value >= 1e6 else f"{value / 1e3:.1f}k"
 
 
-def times(goal: float | None) -> str:
-    return "" if goal is None else f"{goal:g}×"
+def times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:g}×"
+
+
+def about(found: Found, seconds: float, rounds: int) -> str:
+    """How and on what it was measured."""
+    apart, where = found.deviation()
+    versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    return (
+        f"Medians of {rounds} rounds by turns, {seconds:g} CPU seconds each, one CPU; largest deviation from a "
+        f"median {apart:.0%} ({where}). {machine()}; {versions}."
+    )
 
 
 def machine() -> str:
-    """Processor and versions."""
+    """Processor, how many, and how busy they were."""
     model = platform.processor() or platform.machine()
-    about = Path("/proc/cpuinfo")
-    if about.exists():
+    listed = Path("/proc/cpuinfo")
+    if listed.exists():
         names = [
-            line.partition(":")[2].strip() for line in about.read_text().splitlines() if "model name" in line
+            text.partition(":")[2].strip() for text in listed.read_text().splitlines() if "model name" in text
         ]
         model = names[0] if names else model
-    peers = ", ".join(f"{name} {version(name)}" for name in ("open_spiel", "mypy", "librt"))
-    return f"{model}, {os.cpu_count()} CPUs; Python {platform.python_version()}, {peers}"
+    load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
+    return f"{model}, {os.cpu_count()} CPUs{load}"

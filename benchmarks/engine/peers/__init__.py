@@ -1,0 +1,1 @@
+"""One file and one list of pinned requirements per peer."""
