@@ -15,7 +15,7 @@ from benchmarks.engine.timing import Measure, main, repeated
 
 MATCHES = 200
 SIMS = 1000
-VARIANTS = {"blob": {"players": 4}}
+VARIANTS = {"blob": {"players": 4, "cards": 7, "rounds": 1}}  # as OpenSpiel is told to play its Oh Hell
 GAMES = ("tictactoe", "connect4", "othello", "blob")
 
 
@@ -136,6 +136,22 @@ def uct(name: str) -> Measure:
     return Measure(work)
 
 
+def ismcts(name: str) -> Measure:
+    """Simulations from first positions, a new deal and a new tree per search."""
+    from engine.search.ismcts import Ismcts
+
+    game = made(name)
+    rng = engine.Rng(1)
+    tree = Ismcts(1.4)
+
+    def work() -> int:
+        game.reset(rng)
+        tree.search(game, SIMS, rng)
+        return SIMS
+
+    return Measure(work)
+
+
 def clone(name: str) -> Measure:
     """After six moves, history included."""
     game = made(name)
@@ -181,6 +197,7 @@ MEASURES: dict[str, Callable[[], Measure]] = {
     "connect4 batch": partial(batch, "connect4", 1024),
     "othello batch": partial(batch, "othello", 256),
     "blob batch": partial(batch, "blob", 256),
+    "blob ismcts": partial(ismcts, "blob"),
     "blob observe": partial(observe, "blob"),
     "blob mask": partial(mask, "blob"),
 }

@@ -25,7 +25,7 @@ GAMES = {
     "tictactoe": "tic_tac_toe",
     "connect4": "connect_four",
     "othello": "othello",
-    "blob": "oh_hell(players=4)",
+    "blob": "oh_hell(players=4,num_tricks_fixed=7)",
 }
 
 
@@ -112,15 +112,14 @@ def clone(name: str) -> Measure:
     return Measure(repeated(state.clone))
 
 
-def searched(name: str, bot: Callable[[Any], Any], sims: int) -> Measure:
-    """Searches of the first position in which a player moves."""
+def searched(name: str, bot: Callable[[Any], Any]) -> Measure:
+    """Searches of first positions in which a player moves; cards are dealt anew for each."""
     game = pyspiel.load_game(GAMES[name])
-    state = started(game)
     player = bot(game)
 
     def work() -> int:
-        player.step(state)
-        return sims
+        player.step(started(game))
+        return SIMS
 
     return Measure(work)
 
@@ -148,8 +147,8 @@ def ismcts_in_python(game: Any) -> Any:
 
 
 MEASURES: dict[str, Callable[[], Measure]] = {
-    "blob ismcts": partial(searched, "blob", ismcts_in_cpp, SIMS),
-    "blob ismcts in Python": partial(searched, "blob", ismcts_in_python, SIMS),
+    "blob ismcts": partial(searched, "blob", ismcts_in_cpp),
+    "blob ismcts in Python": partial(searched, "blob", ismcts_in_python),
 }
 for _name in GAMES:
     MEASURES[f"{_name} step"] = partial(step, _name)
@@ -157,8 +156,8 @@ for _name in GAMES:
     MEASURES[f"{_name} manual"] = partial(manual, _name, False)
     MEASURES[f"{_name} manual numbers"] = partial(manual, _name, True)
     MEASURES[f"{_name} clone"] = partial(clone, _name)
-    MEASURES[f"{_name} uct"] = partial(searched, _name, uct, SIMS)
-    MEASURES[f"{_name} uct in Python"] = partial(searched, _name, uct_in_python, SIMS)
+    MEASURES[f"{_name} uct"] = partial(searched, _name, uct)
+    MEASURES[f"{_name} uct in Python"] = partial(searched, _name, uct_in_python)
 
 if __name__ == "__main__":
     main(MEASURES, ("open_spiel", "numpy"))
