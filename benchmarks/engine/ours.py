@@ -94,7 +94,7 @@ def batch(name: str, size: int) -> Measure:
     """Random legal moves of the engine's own in many games at once; every step makes observation and mask."""
     from engine.vector import VecGames
 
-    games = VecGames.make(name, size, 1, **VARIANTS.get(name, {}))
+    games = VecGames([made(name) for _ in range(size)], 1)
 
     def work() -> int:
         for _ in range(20):
@@ -106,19 +106,29 @@ def batch(name: str, size: int) -> Measure:
 
 
 def playouts(name: str) -> Measure:
-    """Random matches inside the engine."""
+    """Random matches inside the engine. Their steps are reckoned from the mean length of many played by `step`."""
     game = made(name)
     rng = engine.Rng(1)
+    length = mean_length(game, rng)
 
     def work() -> int:
-        n = 0
         for _ in range(MATCHES):
             game.reset(rng)
             game.playout(rng)
-            n += game.ply()
-        return n
+        return round(MATCHES * length)
 
     return Measure(work)
+
+
+def mean_length(game: engine.Game, rng: engine.Rng, matches: int = 5000) -> float:
+    """Steps of a random match."""
+    steps = 0
+    for _ in range(matches):
+        game.reset(rng)
+        while not game.is_terminal():
+            game.step(game.random_action(rng))
+            steps += 1
+    return steps / matches
 
 
 def uct(name: str) -> Measure:

@@ -171,7 +171,6 @@ RUST = [
         {
             "essence-wars": "essence_wars/batch numbers",
             "`VectorizedEssenceWars`": "essence_wars/vectorized",
-            "without tensor and mask": "essence_wars/batch",
         },
     ),
     Row("Blob, `clone` beside `fork`", "ours/blob clone", {"essence-wars": "essence_wars/fork"}, "ns"),

@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ROOT / ".venv-bench"
 PINS = Path(__file__).parent / "peers"
 LONGEST_S = 300.0
+# Memory is kept, not handed back: or glibc's trimming halves the rate of a peer that makes large arrays, or not, by luck.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
 
 
 class Side(NamedTuple):
@@ -80,6 +82,7 @@ def run(command: list[str]) -> tuple[str, str]:
     """Standard output, and the last line of its complaint if it failed."""
     hidden = ("DUELIST_ENGINE", "PYTHONPATH", "PYTHONSAFEPATH")
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
+    environment |= KEEP_MEMORY
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=LONGEST_S, check=False

@@ -54,7 +54,9 @@ def main(measures: Measures, libraries: tuple[str, ...]) -> None:
         try:
             measure = measures[name]()
             value = rate(measure.work, seconds)
-        except Exception as error:  # a peer may fail in any way; the table says how
+            if not value:
+                raise ValueError("it did no work")
+        except Exception as error:  # a side may fail in any way; the table says how
             tell("failed", name, f"{type(error).__name__}: {error}".partition("\n")[0])
         else:
             tell("measured", name, value, measure.size)

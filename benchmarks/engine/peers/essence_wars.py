@@ -72,10 +72,10 @@ class Batch:
         for index in np.flatnonzero(dones):
             self.games.reset_single(int(index), self.seed)
             self.seed += 1
-        if self.numbers:
-            self.games.observe_batch()
-            return self.games.action_mask_batch()
-        return None
+        if not self.numbers:
+            return None
+        self.games.observe_batch()
+        return self.games.action_mask_batch()
 
 
 class Vectorized:
