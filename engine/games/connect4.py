@@ -128,9 +128,8 @@ class Connect4(Game):
         n: i64 = 0
         column: i64 = 0
         while column < 7:
-            if not (filled >> (column * 7 + 5)) & 1:
-                out[n] = column
-                n += 1
+            out[n] = column
+            n += 1 - ((filled >> (column * 7 + 5)) & 1)
             column += 1
         return n
 

@@ -114,9 +114,8 @@ class TicTacToe(Game):
         n: i64 = 0
         cell: i64 = 0
         while cell < 9:
-            if not (taken >> cell) & 1:
-                out[n] = cell
-                n += 1
+            out[n] = cell
+            n += 1 - ((taken >> cell) & 1)
             cell += 1
         return n
 
