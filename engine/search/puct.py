@@ -23,7 +23,7 @@ from mypy_extensions import i32, i64, mypyc_attr, u8
 
 from engine.core import VALUE_ONE, Game
 from engine.rng import Rng
-from engine.search.uct import longer
+from engine.search.tree import longer
 from engine.vector import window
 
 ONE: Final = 1 << 20  # the unit of priors and values
