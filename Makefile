@@ -52,10 +52,11 @@ tests: setup $(DONE)/test
 	$(BIN)/pytest -n auto
 	DUELIST_ENGINE=pure $(BIN)/pytest -n auto
 
+# The peers of the engine get environments of their own in .venv-bench, made when first needed.
 bench: setup
 	$(PIP) install -c constraints.txt --group bench
 	$(BIN)/python -m benchmarks --write
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -f *__mypyc*.so; find engine -name '*.so' -delete; find . -name __pycache__ -prune -exec rm -rf {} +
