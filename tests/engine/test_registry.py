@@ -155,7 +155,9 @@ def test_bots_say_beforehand_what_they_cannot_play(name: str) -> None:
             "mcts:7" if own == "mcts" else own, **({"nodes": "9"} if own == "perfect" else {})
         )
         if own == "perfect" and name in plain:
-            with pytest.raises(ValueError, match=f"cannot play '{name}'.*connect4, othello, tictactoe.*mcts:1000"):
+            with pytest.raises(
+                ValueError, match=f"cannot play '{name}'.*connect4, othello, tictactoe.*mcts:1000"
+            ):
                 bot.check_game(game)
             with pytest.raises(ValueError):
                 bot.choose(game, engine.Rng(1))
