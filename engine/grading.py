@@ -36,7 +36,7 @@ class ActionValue(NamedTuple):
 
     action: int
     value: float  # in [-1, 1]: `Game.value` for the seat; exact: win 1, draw 0, loss -1
-    score: int | None  # exact only: the solver's own, in which a sooner win is more (engine/solver.py)
+    score: int | None  # exact only: the solver's own, in which a sooner or higher win is more (engine/solvers)
     visits: int | None  # searched only: the simulations behind the value
 
 
@@ -63,7 +63,7 @@ class Grades(NamedTuple):
         return tuple([entry.action for entry in self.values if entry.value == most])
 
     def soonest(self) -> tuple[int, ...]:
-        """Of the best, those of the highest score: the soonest win, the latest loss. Not exact: `best`."""
+        """Of the best, those of the highest score: say the soonest win, the latest loss. Not exact: `best`."""
         top = [entry for entry in self.values if entry.action in self.best()]
         scores = [entry.score for entry in top if entry.score is not None]
         most = max(scores, default=None)
@@ -137,10 +137,7 @@ class Grader:
             return ()
         if name not in self._solvers:
             self._solvers[name] = solver_of(game)
-        solver = self._solvers[name]
-        if not solver.reaches(game):
-            return ()
-        found: Mapping[int, int | None] = solver.action_values(game, self.nodes)
+        found: Mapping[int, int | None] = self._solvers[name].action_values(game, self.nodes)
         values = []
         for action in sorted(found):
             score = found[action]

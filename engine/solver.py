@@ -1,9 +1,10 @@
 """What an exact solver answers, whatever its game.
 
 A solver of <game> is `SOLVER` in engine/solvers/<game>.py. Scores are from the seat to move: 0 is a draw,
-positive a win, and the larger the sooner; negative a loss, and the larger the later. A budget of nodes makes
-answers repeat; one of milliseconds depends on the machine. Each question starts with an empty memory, so that
-an answer does not depend on what was asked before.
+positive a win, negative a loss; which win is the larger (the sooner, or the one by more) the solver says. A
+budget of nodes makes answers repeat; one of milliseconds depends on the machine. Where a budget cannot reach
+the end, a solver answers None at once if it can tell. Each question starts with an empty memory, so that an
+answer does not depend on what was asked before.
 """
 
 import importlib
@@ -20,10 +21,6 @@ SOLVED: Final = own_names("engine.solvers")
 @mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
 class Solver:
     """Asked about positions that are not over; answers None when the budget ran out. 0 means no budget."""
-
-    def reaches(self, game: Game) -> bool:
-        """Whether trying is worth a budget; False where none that anybody would give is enough."""
-        return True
 
     def solve(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> int | None:
         """The exact score."""

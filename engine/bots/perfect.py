@@ -1,9 +1,9 @@
-"""Plays an exactly best move where the game has a solver (engine/solvers): the soonest win, the latest loss.
+"""Plays an exactly best move where the game has a solver (engine/solvers).
 
-TicTacToe is always exact. Connect 4 is exact within the budget from the 12th ply on, and mostly before: see
-engine/solvers/connect4.py. Where a solver says that it cannot reach the end, it is not asked. The budget is
-BUDGET positions per choice, half a second compiled (and half a minute as plain Python). Where it runs out, the
-move is that of a UCT search, and `exact` says so.
+The soonest win and the latest loss in TicTacToe, always exact, and in Connect 4, exact from the 12th ply on and
+mostly before; the most discs in Othello, exact for about the last 18 empty cells. The budget is BUDGET positions
+per choice, half a second compiled (and half a minute as plain Python). Where it does not reach, the move is that
+of a UCT search, and `exact` says so.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from engine.bot import Bot, Options, no_argument
+from engine.bot import LONGEST_MS, Bot, Options, no_argument
 from engine.core import Game
 from engine.rng import Rng
 from engine.search.uct import Uct
@@ -37,8 +37,11 @@ class PerfectBot(Bot):
 
     def spec(self) -> str:
         if self._milliseconds:
-            return f"perfect?budget_ms={self._milliseconds}"
+            return f"perfect?ms={self._milliseconds}"
         return f"perfect?nodes={self._nodes}"
+
+    def repeats(self) -> bool:
+        return self._milliseconds == 0
 
     def check_game(self, game: Game) -> None:
         if game.name() not in SOLVED:
@@ -52,9 +55,7 @@ class PerfectBot(Bot):
         if self._game != game.name():
             self._solver = solver_of(game)
             self._game = game.name()
-        best: tuple[int, int] | None = None
-        if self._solver.reaches(game):
-            best = self._solver.best_action(game, self._nodes, self._milliseconds)
+        best = self._solver.best_action(game, self._nodes, self._milliseconds)
         self.exact = best is not None
         if best is None:
             self.score = 0
@@ -64,12 +65,12 @@ class PerfectBot(Bot):
 
 
 def make(argument: str, options: Mapping[str, str]) -> Bot:
-    """`perfect`; `nodes`, positions searched per choice, or `budget_ms`, which does not repeat exactly."""
+    """`perfect`; `nodes`, positions searched per choice, or `ms`, which does not repeat exactly."""
     no_argument("perfect", argument)
     known = Options("perfect", options)
-    milliseconds = known.integer("budget_ms", 0, 1, 86_400_000)
+    milliseconds = known.integer("ms", 0, 1, LONGEST_MS)
     nodes = known.integer("nodes", 0 if milliseconds else BUDGET, 1, 10**15)
     known.done()
     if nodes and milliseconds:
-        raise ValueError("bot 'perfect' takes either nodes or budget_ms, got both")
+        raise ValueError("bot 'perfect' takes either nodes or ms, got both")
     return PerfectBot(nodes, milliseconds)

@@ -19,6 +19,8 @@ crooked = tests.engine.test_registry:not_a_game
 connect4 = tests.engine.plain_games:Nim
 """
 
+SMALL = {"mcts": "mcts:7", "ismcts": "ismcts:7", "pimc": "pimc:7?worlds=2", "perfect": "perfect?nodes=9"}
+
 
 def two_handed(players: int = 2) -> engine.Game:
     """An entry point may be a factory."""
@@ -87,7 +89,7 @@ def test_a_broken_stranger_harms_only_those_who_ask(strangers: None) -> None:
 def test_unknown_bots_and_options_say_what_there_is() -> None:
     assert {"greedy", "mcts", "perfect", "random"} <= set(engine.bots())
     for spec, options, message in [
-        ("chess", {}, r"no bot 'chess'.*greedy, mcts, perfect, random"),
+        ("chess", {}, r"no bot 'chess'.*greedy, ismcts, mcts, perfect, pimc, random"),
         ("", {}, "no bot ''"),
         ("random:3", {}, "takes nothing after its name, got '3'"),
         ("greedy", {"depth": "3"}, "no option depth; it knows none"),
@@ -97,14 +99,14 @@ def test_unknown_bots_and_options_say_what_there_is() -> None:
         ("mcts:-5", {}, "got '-5'"),
         ("mcts:5", {"c": "x"}, "c is a number from 0 to 100, got 'x'"),
         ("mcts:5", {"c": "nan"}, "got 'nan'"),
-        ("mcts:5", {"d": "1", "c": "1"}, "no option d; it knows c"),
+        ("mcts:5", {"d": "1", "c": "1"}, "no option d; it knows c, reuse, ms"),
         ("perfect", {"nodes": "-1"}, "nodes is a whole number from 1"),
         ("mcts:5?c=1", {"c": "1"}, "each once"),
         ("mcts:5?c=1&c=2", {}, "each once"),
         ("mcts:5?c", {}, "key=value"),
         ("mcts:5?", {"c": "x"}, "got 'x'"),
         ("random?depth=3", {}, "no option depth"),
-        ("perfect", {"nodes": "5", "budget_ms": "5"}, "either nodes or budget_ms"),
+        ("perfect", {"nodes": "5", "ms": "5"}, "either nodes or ms"),
     ]:
         with pytest.raises(ValueError, match=message):
             engine.new_bot(spec, **options)
@@ -125,7 +127,12 @@ def test_unknown_bots_and_options_say_what_there_is() -> None:
         ("perfect", {}, "perfect?nodes=5000000"),
         ("perfect?nodes=005000000", {}, "perfect?nodes=5000000"),
         ("perfect", {"nodes": "1000"}, "perfect?nodes=1000"),
-        ("perfect", {"budget_ms": "500"}, "perfect?budget_ms=500"),
+        ("perfect", {"ms": "500"}, "perfect?ms=500"),
+        ("mcts?ms=50", {}, "mcts?c=1.4&ms=50"),
+        ("mcts:200?reuse=1", {}, "mcts:200?c=1.4&reuse=1"),
+        ("mcts:200?reuse=0", {}, "mcts:200?c=1.4"),
+        ("ismcts:200", {"c": "0.7"}, "ismcts:200?c=0.7"),
+        ("pimc:200", {}, "pimc:200?c=1.4&worlds=20"),
     ],
 )
 def test_bots_name_themselves(spec: str, options: dict[str, str], canonical: str) -> None:
@@ -140,7 +147,7 @@ def test_bots_name_themselves(spec: str, options: dict[str, str], canonical: str
 
 def test_every_bot_names_itself_exactly() -> None:
     for name in engine.bots():
-        bot = engine.new_bot("mcts:7" if name == "mcts" else name)
+        bot = engine.new_bot(SMALL.get(name, name))
         assert bot.spec().partition("?")[0].partition(":")[0] == name
         assert engine.new_bot(bot.spec()).spec() == bot.spec()
 
@@ -151,9 +158,7 @@ def test_bots_say_beforehand_what_they_cannot_play(name: str) -> None:
     game = plain[name]() if name in plain else engine.new(name)
     game.reset(engine.Rng(1))
     for own in engine.bots():
-        bot = engine.new_bot(
-            "mcts:7" if own == "mcts" else own, **({"nodes": "9"} if own == "perfect" else {})
-        )
+        bot = engine.new_bot(SMALL.get(own, own))
         if own == "perfect" and name in plain:
             with pytest.raises(
                 ValueError, match=f"cannot play '{name}'.*connect4, othello, tictactoe.*mcts:1000"
