@@ -36,7 +36,9 @@ class ActionValue(NamedTuple):
 
     action: int
     value: float  # in [-1, 1]: `Game.value` for the seat; exact: win 1, draw 0, loss -1
-    score: int | None  # exact only: the solver's own, in which a sooner or higher win is more (engine/solvers)
+    score: (
+        int | None
+    )  # exact only: the solver's own, in which a sooner or higher win is more (engine/solvers)
     visits: int | None  # searched only: the simulations behind the value
 
 

@@ -3,7 +3,8 @@
 It sees what a model sees, text, and answers as a model does, in words and JSON: it reads the moves so far
 out of the prompt, rebuilds the position, asks a bot of the chosen strength and writes the bot's move into
 the form that the schema asks for. Where it cannot rebuild the position (an unknown game, hidden cards) it
-picks one of the moves that the prompt lists; where nothing is readable it says so and names no move.
+picks one of the moves that the prompt lists, whatever its strength; where none is listed either (the track
+`rules`) it says so and names no move.
 How slowly, how wordily, how wrongly and how unreliably it does so is its `Behaviour`.
 
 An answer is a function of the seeds and of the request's content, so a duel gives the same answers in any

@@ -336,13 +336,16 @@ def test_a_whole_game_is_played_the_same_way_twice() -> None:
     assert played == game() and len(played) >= 7
 
 
+OPEN_GAMES = [name for name in engine.games() if not engine.new(name).hidden_information()]
+
+
 def asked_as_the_arena_does(state: engine.Game, track: str, style: str = "default") -> Request:
     asked = prompts.render(state.view(state.current_player()), style, track)  # type: ignore[arg-type]
     return Request("greedy", asked.system, (Message("user", asked.user),), schema=asked.schema)
 
 
 @pytest.mark.parametrize("track", ["open", "rules"])
-@pytest.mark.parametrize("game", engine.games())
+@pytest.mark.parametrize("game", OPEN_GAMES)
 @pytest.mark.parametrize("style", prompts.styles())
 def test_the_arenas_own_prompts_are_read_and_its_parser_agrees(style: str, game: str, track: str) -> None:
     kinds = {
@@ -371,3 +374,18 @@ def test_the_arenas_own_prompts_are_read_and_its_parser_agrees(style: str, game:
             assert isinstance(heard, prompts.Unreadable) and heard.kind == kinds[wrong], (wrong, heard)
         state.apply(bot.choose(state, rng))
         plies += 1
+
+
+@pytest.mark.parametrize("track", ["open", "rules"])
+@pytest.mark.parametrize("game", sorted(set(engine.games()) - set(OPEN_GAMES)))
+def test_what_is_hidden_is_not_rebuilt(game: str, track: str) -> None:
+    state, rng, model = engine.new(game, 5), engine.Rng(3), stand_in("greedy")
+    for _ in range(12):
+        asked, view = asked_as_the_arena_does(state, track), state.view(state.current_player())
+        assert read(asked).game is None
+        right = prompts.parse(model.answer(asked, ""), view, track)  # type: ignore[arg-type]
+        if track == "open":
+            assert isinstance(right, prompts.Choice) and right.action in state.legal_actions()
+        else:
+            assert isinstance(right, prompts.Unreadable) and right.kind == "unparsable"
+        state.apply(state.random_action(rng))
