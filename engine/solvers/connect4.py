@@ -8,17 +8,11 @@ bounds in a transposition table. A budget counts positions (reproducible) or mil
 A move that makes two threats at once is proven to win before it is searched; while few discs lie, the table is
 asked about all children before any of them; a forced reply costs no look at the table. Compiled it searches
 10 to 20 million positions per second, as the memory allows: on average 8.4 million for the score of a position
-of 8 discs, 3 million of 9, and about 2.7 times as many for the values of all its actions. The scores of
-openings may come from a book, connect4.book beside this module: benchmarks/engine/connect4_book.py writes it.
-As plain Python all is about fifty times slower.
+of 8 discs, 3 million of 9, and about 2.7 times as many for the values of all its actions.
+As plain Python all is about fifty times slower. Left out: an opening book. One of all positions of 8 discs has
+78,000 entries to search and takes about ten hours of one core.
 """
 
-import lzma
-import struct
-from collections.abc import Mapping
-from functools import cache
-from itertools import accumulate
-from pathlib import Path
 from time import perf_counter
 from typing import Final, final
 
@@ -27,18 +21,16 @@ from mypy_extensions import i64, mypyc_attr
 
 from engine.bits import bit, popcount
 from engine.core import Game
-from engine.games.connect4 import BOTTOM, FULL, Connect4, has_four, mirrored
+from engine.games.connect4 import BOTTOM, FULL, Connect4, has_four
 from engine.solver import Solver
 
 COLUMN_CELLS: Final[i64] = 0x3F
-TABLE_SIZE: Final[i64] = (
-    1048573  # a prime: 8 MB of 8-byte entries; four times as many cost more than they save
-)
+# A prime: 8 MB of 8-byte entries; four times as many cost more than they save.
+TABLE_SIZE: Final[i64] = 1048573
 GENERATIONS: Final[i64] = 64
 NO_LIMIT: Final = 1 << 60
 LOOK_AHEAD: Final[i64] = 28  # discs up to which the table is asked about every child before any is searched
 PROVEN: Final[i64] = -1
-BOOK: Final = Path(__file__).with_name("connect4.book")
 
 
 def winning_cells(own: i64, filled: i64) -> i64:
@@ -73,32 +65,6 @@ def halved(x: i64) -> i64:
     return -((-x) >> 1) if x < 0 else x >> 1
 
 
-def book_key(mine: i64, filled: i64) -> i64:
-    """One number per position: the same for its mirror image, different for all others."""
-    return min(mine + filled, mirrored(mine) + mirrored(filled))
-
-
-def pack_book(scores: Mapping[int, int]) -> bytes:
-    """Exact scores by `book_key` as a book file: rising keys as differences of 8 bytes, then bytes; xz."""
-    keys = sorted(scores)
-    steps = [key - before for key, before in zip(keys, [0, *keys], strict=False)]
-    return lzma.compress(struct.pack(f"<{len(keys)}q{len(keys)}b", *steps, *[scores[key] for key in keys]))
-
-
-def unpack_book(data: bytes) -> dict[int, int]:
-    """The inverse of `pack_book`."""
-    plain = lzma.decompress(data)
-    n = len(plain) // 9
-    numbers = struct.unpack(f"<{n}q{n}b", plain)
-    return dict(zip(accumulate(numbers[:n]), numbers[n:], strict=True))
-
-
-@cache
-def opening_book() -> dict[int, int]:
-    """The book beside this module. A position that it lacks is searched, so a book may be of any size."""
-    return unpack_book(BOOK.read_bytes()) if BOOK.exists() else {}
-
-
 @final
 @mypyc_attr(acyclic=True)
 class Connect4Solver(Solver):
@@ -107,9 +73,7 @@ class Connect4Solver(Solver):
     Among equal actions the one nearest the centre comes first, left before right.
     """
 
-    def __init__(self, book: dict[int, int] | None = None) -> None:
-        """`book` in place of the one that comes with the package; {} for none."""
-        self._book: dict[int, int] = opening_book() if book is None else book
+    def __init__(self) -> None:
         self.nodes: i64 = 0
         self._limit: i64 = 0
         self._deadline: float = 0.0
@@ -195,9 +159,6 @@ class Connect4Solver(Solver):
         filled |= cell
         if wins_at_once(theirs, filled):
             return -((42 - played) >> 1) >= score
-        known = self._book.get(int(book_key(theirs, filled)))
-        if known is not None:
-            return -known >= score
         return self._negamax(theirs, filled, played + 1, -score, 1 - score) <= -score
 
     def _score(self, mine: i64, filled: i64, guess: i64) -> i64:
@@ -205,9 +166,6 @@ class Connect4Solver(Solver):
         played = popcount(filled)
         if wins_at_once(mine, filled):
             return (43 - played) >> 1
-        known = self._book.get(int(book_key(mine, filled)))
-        if known is not None:
-            return known
         low: i64 = -((42 - played) >> 1)
         high: i64 = (43 - played) >> 1
         asked: i64 = 0

@@ -8,7 +8,7 @@ import pytest
 
 import engine
 from engine import Rng
-from engine.solvers.connect4 import Connect4Solver, book_key, opening_book, pack_book, unpack_book
+from engine.solvers.connect4 import Connect4Solver
 from engine.solvers.tictactoe import TicTacToeSolver
 from tests.engine.test_boards import after
 from tests.engine.test_bots import position
@@ -67,7 +67,7 @@ def test_perfect_never_loses_tictactoe() -> None:
 
 def test_connect4_scores_are_those_of_bitbully() -> None:
     bitbully = pytest.importorskip("bitbully", reason="bitbully is not installed")
-    judge, solver = bitbully.BitBully(), Connect4Solver({})
+    judge, solver = bitbully.BitBully(), Connect4Solver()
     for seed in range(40):
         game = position("connect4", seed, 41 - seed % (28 if engine.is_compiled() else 12))
         board = bitbully.Board()
@@ -88,7 +88,7 @@ def test_connect4_prefers_the_centre_among_equals() -> None:
 
 
 def test_budgets() -> None:
-    solver, game = Connect4Solver({}), engine.new("connect4")
+    solver, game = Connect4Solver(), engine.new("connect4")
     assert solver.solve(game, nodes=500) is None and solver.nodes <= 500
     assert solver.best_action(game, nodes=500) is None
     assert solver.action_values(game, nodes=500) == dict.fromkeys(range(7))
@@ -99,36 +99,3 @@ def test_budgets() -> None:
     values = solver.action_values(pressed, nodes=1)
     assert set(values) == set(range(7)) and set(values.values()) == {None, -18}
     assert values[6] is None
-
-
-def test_a_book_answers_without_a_search() -> None:
-    """A book of one made-up entry is believed, for its mirror image too; what it lacks is searched."""
-    game = after("connect4", *"4435")
-    solver = Connect4Solver({book_key(game.mine(), game.filled()): 5})
-    for side in (game, game.transform(1)):
-        assert solver.solve(side, nodes=1) == 5 and solver.nodes == 0
-    other = position("connect4", 3, 30)
-    assert solver.solve(other) == Connect4Solver({}).solve(other)
-
-
-def test_books_come_back_from_their_files() -> None:
-    scores = {0: 1, 2**48 + 5: -18, 77: 0, 78: 18}
-    assert unpack_book(pack_book(scores)) == scores
-    assert unpack_book(pack_book({})) == {}
-
-
-def test_a_sample_of_the_book_is_what_bitbully_finds() -> None:
-    bitbully = pytest.importorskip("bitbully", reason="bitbully is not installed")
-    book = opening_book()
-    if not book:
-        pytest.skip("no opening book lies beside the solver")
-    judge, found = bitbully.BitBully(), 0
-    for seed in range(20 if engine.is_compiled() else 4):
-        game = position("connect4", seed, 8)
-        board = bitbully.Board()
-        assert board.play([move.action for move in game.history()])
-        score = book.get(book_key(game.mine(), game.filled()))
-        if score is not None:
-            assert score == max(judge.score_all_moves(board).values())
-            found += 1
-    assert found > 0
