@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks import command, orchestration
-from benchmarks.engine import compare, strength
+from benchmarks.engine import compare, solvers, strength
 from benchmarks.page import keep
 
 
@@ -15,6 +15,7 @@ def main() -> None:
     asked = parser.parse_args()
     for section, measure in (
         ("engine", compare.table),
+        ("solvers", solvers.table),
         ("strength", strength.table),
         ("orchestration", orchestration.tables),
         ("command", command.table),
