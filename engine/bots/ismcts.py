@@ -9,6 +9,7 @@ from engine.bot import Bot, Budget, Options, search_budget, search_spec
 from engine.core import Game
 from engine.rng import Rng
 from engine.search.ismcts import Ismcts
+from engine.search.tree import MOST_C
 
 
 @final
@@ -33,7 +34,7 @@ class IsmctsBot(Bot):
 def make(argument: str, options: Mapping[str, str]) -> Bot:
     """`ismcts:N`, N simulations from 1 to 10 million, or `ismcts?ms=N`; `c` from 0 to 100, by default 1.4."""
     known = Options("ismcts", options)
-    c = known.number("c", 1.4, 0.0, 100.0)
+    c = known.number("c", 1.4, 0.0, MOST_C)
     budget = search_budget("ismcts", argument, known)
     known.done()
     return IsmctsBot(budget, c)

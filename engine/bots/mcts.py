@@ -14,6 +14,7 @@ from engine.bot import Bot, Budget, Options, search_budget, search_spec
 from engine.core import Game
 from engine.rng import Rng
 from engine.search.ismcts import Ismcts, unknown_ahead
+from engine.search.tree import MOST_C
 from engine.search.uct import Uct
 
 
@@ -68,7 +69,7 @@ class MctsBot(Bot):
 def make(argument: str, options: Mapping[str, str]) -> Bot:
     """`mcts:N`, N simulations from 1 to 10 million, or `mcts?ms=N`; `c` from 0 to 100, by default 1.4; `reuse` 1."""
     known = Options("mcts", options)
-    c = known.number("c", 1.4, 0.0, 100.0)
+    c = known.number("c", 1.4, 0.0, MOST_C)
     reuse = known.integer("reuse", 0, 0, 1) == 1
     budget = search_budget("mcts", argument, known)
     known.done()

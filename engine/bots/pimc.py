@@ -9,6 +9,7 @@ from engine.bot import Bot, Budget, Options, search_budget, search_spec
 from engine.core import Game
 from engine.rng import Rng
 from engine.search.pimc import WORLDS, Pimc
+from engine.search.tree import MOST_C
 
 
 @final
@@ -35,7 +36,7 @@ class PimcBot(Bot):
 def make(argument: str, options: Mapping[str, str]) -> Bot:
     """`pimc:N`, N simulations from 1 to 10 million, or `pimc?ms=N`; `c` from 0 to 100, `worlds` to 10,000."""
     known = Options("pimc", options)
-    c = known.number("c", 1.4, 0.0, 100.0)
+    c = known.number("c", 1.4, 0.0, MOST_C)
     worlds = known.integer("worlds", WORLDS, 1, 10_000)
     budget = search_budget("pimc", argument, known)
     known.done()

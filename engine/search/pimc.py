@@ -16,10 +16,11 @@ from mypy_extensions import i64, mypyc_attr
 
 from engine.core import VALUE_ONE, Game
 from engine.rng import Rng
-from engine.search.tree import NO_BUDGET
+from engine.search.tree import check_question
 from engine.search.uct import Uct
 
 WORLDS: Final = 20
+INSTANT: Final = 1e-9  # seconds: a world's share of the clock where nothing is left of it
 
 
 @final
@@ -28,7 +29,9 @@ class Pimc:
     """Asked and answering as a tree is, over the sum of its worlds."""
 
     def __init__(self, c: float = 1.4, worlds: int = WORLDS) -> None:
-        """`c` weighs exploration, in units of value; `worlds` >= 1."""
+        """`c` from 0 to 100 weighs exploration, in units of value. ValueError for others, and for no worlds."""
+        if worlds < 1:
+            raise ValueError(f"expected at least 1 world, got {worlds}")
         self.simulations: i64 = 0  # of the last search, over all worlds
         self._worlds: i64 = worlds
         self._tree = Uct(c)
@@ -41,8 +44,7 @@ class Pimc:
 
         Fewer simulations than worlds make fewer worlds, and so does a clock that has run out.
         """
-        if sims < 1 and milliseconds < 1:
-            raise ValueError(NO_BUDGET.format(sims, milliseconds))
+        check_question(game, sims, milliseconds)
         began = perf_counter()
         self._begin(game)
         world = game.clone()
@@ -53,7 +55,9 @@ class Pimc:
             left = 0.0
             if milliseconds > 0:
                 left = float(milliseconds * (i + 1)) / float(1000 * worlds) - (perf_counter() - began)
-            if i == 0 or milliseconds < 1 or left > 0.0:
+                if i == 0 and left < INSTANT:
+                    left = INSTANT  # for `spend` 0.0 is no clock at all
+            if milliseconds < 1 or left > 0.0:
                 world.copy_from(game)
                 world.determinize(game.current_player(), rng)
                 self._tree.spend(world, share, rng, left)

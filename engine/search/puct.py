@@ -23,7 +23,7 @@ from mypy_extensions import i32, i64, mypyc_attr, u8
 
 from engine.core import VALUE_ONE, Game
 from engine.rng import Rng
-from engine.search.tree import longer
+from engine.search.tree import MOST_C, longer
 from engine.vector import window
 
 ONE: Final = 1 << 20  # the unit of priors and values
@@ -47,6 +47,11 @@ class Leaves:
         self._masks: vec[u8] = vec[u8]([0] * (self._capacity * self._width))
         self._seats: vec[i64] = vec[i64]([0] * self._capacity)
         self._count: i64 = 0
+        self._open: bool = False  # whether these rows still wait for `update`
+
+    def _begin(self) -> None:
+        self._count = 0
+        self._open = True
 
     def _add(self, game: Game) -> None:
         row = self._count
@@ -129,16 +134,17 @@ class Puct:
     ) -> None:
         """A tree that begins at `game`, which is copied. ValueError for hidden information and odd numbers.
 
-        `c` weighs exploration. `alpha` > 0 mixes Dirichlet(alpha) noise into the root's priors, a share of
-        `epsilon`; AlphaZero took alpha of about 10 / (usual number of legal actions).
+        `c`, at most 100, weighs exploration. `alpha` > 0 mixes Dirichlet(alpha) noise into the root's priors, a
+        share of `epsilon`; AlphaZero took alpha of about 10 / (usual number of legal actions).
         """
         if game.hidden_information():
             raise ValueError(
                 f"{game.name()} hides information; a tree needs an open position: take a sample of a view"
             )
-        if not (isfinite(c) and c > 0 and isfinite(alpha) and alpha >= 0 and 0 <= epsilon <= 1):
+        if not (0 < c <= MOST_C and isfinite(alpha) and alpha >= 0 and 0 <= epsilon <= 1):
             raise ValueError(
-                f"expected c > 0, alpha >= 0 and epsilon from 0 to 1, got {c}, {alpha} and {epsilon}"
+                f"expected c > 0 and at most {MOST_C:g}, alpha >= 0 and epsilon from 0 to 1, "
+                f"got {c}, {alpha} and {epsilon}"
             )
         self._c = c
         self._alpha = alpha
@@ -166,8 +172,16 @@ class Puct:
         self._plant()
 
     def restart(self, game: Game) -> None:
-        """Begin anew at another position of the same game; the tree's stream of noise goes on."""
+        """Begin anew at another position of the same game; the tree's stream of noise goes on.
+
+        ValueError for another game or variant, RuntimeError when leaves are still out.
+        """
         self._no_leaves_out()
+        if game.name() != self._game.name() or game.variant() != self._game.variant():
+            raise ValueError(
+                f"this tree is of {self._game.name()} {self._game.variant()}, got {game.name()} "
+                f"{game.variant()}; make a new tree"
+            )
         self._game.copy_from(game)
         self._plant()
 
@@ -192,12 +206,12 @@ class Puct:
 
         A simulation that meets the end of the game is done at once; one that meets a leaf already handed out
         is dropped. So there are at most `k` leaves, and there may be none. RuntimeError when leaves are still
-        out, ValueError when the game is over.
+        out, ValueError when the game is over or `k` is below 1.
         """
-        self._may_search()
+        self._may_search(k)
         if k > self._leaves._capacity:
             self._leaves = Leaves(self._game, k)
-        self._leaves._count = 0
+        self._leaves._begin()
         self._select_into(self._leaves, k)
         return self._leaves
 
@@ -208,9 +222,10 @@ class Puct:
         to 1. `values` [m, num_players] in [-1, 1], by seat; or [m], of the seat to move, for two seats and
         zero sum. ValueError for other shapes, what is not finite, and no weight on legal actions: nothing changed.
         """
-        if len(self._waiting) != self._leaves._count:
+        if not self._leaves._open or len(self._waiting) != self._leaves._count:
             raise RuntimeError("no leaves of this tree wait for values: select first, or update its forest")
         self._take(self._leaves._read(priors, values), 0)
+        self._leaves._open = False
 
     def visits(self) -> Any:
         """int64 [num_actions]: how often each action was tried at the root."""
@@ -237,7 +252,7 @@ class Puct:
         return last
 
     def value(self) -> float:
-        """The mean of all simulations for the seat to move, in [-1, 1]; 0.0 before the first."""
+        """The mean for the seat to move of all simulations beyond the root, in [-1, 1]; 0.0 before the first."""
         visits: i64 = 0
         total: i64 = 0
         node = self._first[0]
@@ -478,7 +493,8 @@ class Puct:
             node += 1
         return self._action[best]
 
-    def _may_search(self) -> None:
+    def _may_search(self, k: int) -> None:
+        at_least_one(k)
         self._no_leaves_out()
         if self.is_terminal():
             raise ValueError(f"this game of {self._game.name()} is over: there is nothing to search")
@@ -533,12 +549,16 @@ class PuctForest:
         self._leaves = Leaves(trees[0]._game, len(trees))
 
     def select(self, k: int) -> Leaves:
-        """Up to `k` simulations in every tree whose game is not over. RuntimeError when leaves are still out."""
+        """Up to `k` simulations in every tree whose game is not over.
+
+        RuntimeError when leaves are still out, ValueError when `k` is below 1.
+        """
+        at_least_one(k)
         for tree in self.trees:
             tree._no_leaves_out()
         if k * len(self.trees) > self._leaves._capacity:
             self._leaves = Leaves(self.trees[0]._game, k * len(self.trees))
-        self._leaves._count = 0
+        self._leaves._begin()
         for tree in self.trees:
             if not tree.is_terminal():
                 tree._select_into(self._leaves, k)
@@ -546,14 +566,22 @@ class PuctForest:
 
     def update(self, priors: object, values: object) -> None:
         """As `Puct.update`, for the leaves of all trees."""
-        if sum([len(tree._waiting) for tree in self.trees]) != self._leaves._count:
-            raise RuntimeError("no leaves of this forest wait for values: select first")
+        waiting = sum([len(tree._waiting) for tree in self.trees])
+        if not self._leaves._open or waiting != self._leaves._count:
+            raise RuntimeError("no leaves of this forest wait for values: select first, or update its trees")
         said = self._leaves._read(priors, values)
         row: i64 = 0
         for tree in self.trees:
             more: i64 = len(tree._waiting)
             tree._take(said, row)
             row += more
+        self._leaves._open = False
+
+
+def at_least_one(k: int) -> None:
+    """ValueError unless `k` simulations are some: a loop up to so many visits would never end."""
+    if k < 1:
+        raise ValueError(f"expected at least 1 simulation to select, got {k}")
 
 
 def shape(game: Game) -> tuple[object, ...]:

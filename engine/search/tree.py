@@ -24,7 +24,7 @@ SCALE: Final = 1 << 20
 UNVISITED: Final[i64] = 0x3FFFFFFFFFFFFFFF  # a mean above every real score: such a child comes first
 NEVER: Final[i64] = -0x3FFFFFFFFFFFFFFF
 MOST_NODES: Final = 1 << 22  # of 64 to 104 bytes
-NO_BUDGET: Final = "a search needs a budget: sims or milliseconds of at least 1, got {} and {}"
+MOST_C: Final = 100.0  # what UCB1 makes of it stays inside 63 bits
 TABULATED: Final[i64] = 1 << 20  # visits for which the factors of UCB1 are looked up; beyond, computed
 
 
@@ -33,7 +33,12 @@ class Tree:
     """`search` grows it from a position; `visits` and `value` then tell of the actions there."""
 
     def __init__(self, c: float = 1.4, limit: int = MOST_NODES) -> None:
-        """`c` weighs exploration, in units of value; a tree of `limit` nodes takes no more."""
+        """`c` from 0 to MOST_C weighs exploration, in units of value; a tree of `limit` nodes takes no more.
+
+        ValueError for another `c`.
+        """
+        if not 0.0 <= c <= MOST_C:
+            raise ValueError(f"c is a number from 0 to {MOST_C:g}, got {c}")
         self.c = c
         self.simulations: i64 = 0  # of the last search
         self._limit: i64 = limit
@@ -53,14 +58,14 @@ class Tree:
 
     @final
     def search(self, game: Game, sims: i64, rng: Rng, milliseconds: i64 = 0) -> i64:
-        """Run simulations from `game`, which must not be over; return the most visited action.
+        """Run simulations from `game`; return the most visited action.
 
         `sims` of them, or with `milliseconds` as many as fit into that wall time: at least one, and no more
-        than `sims` unless that is 0. ValueError where both are 0. Ties go to the higher value, then to the
-        lower id. The game comes back unchanged. Only a number of simulations repeats; `simulations` tells it.
+        than `sims` unless that is 0. ValueError where both are 0, and for a game that is over. Ties go to the
+        higher value, then to the lower id. The game comes back unchanged. Only a number of simulations repeats;
+        `simulations` tells it.
         """
-        if sims < 1 and milliseconds < 1:
-            raise ValueError(NO_BUDGET.format(sims, milliseconds))
+        check_question(game, sims, milliseconds)
         return self.spend(game, sims, rng, float(milliseconds) / 1000.0)
 
     @final
@@ -233,6 +238,16 @@ class Tree:
                 choice = self._choices[i]
             i += 1
         return choice
+
+
+def check_question(game: Game, sims: i64, milliseconds: i64) -> None:
+    """ValueError for a game that is over, and where there is no budget."""
+    if game.current_player() < 0:
+        raise ValueError(f"this match of {game.name()} is over: there is nothing to search")
+    if sims < 1 and milliseconds < 1:
+        raise ValueError(
+            f"a search needs a budget: sims or milliseconds of at least 1, got {sims} and {milliseconds}"
+        )
 
 
 def bonus_of(n: i64) -> i64:

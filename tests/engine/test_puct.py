@@ -233,7 +233,7 @@ def test_refused_trees() -> None:
     cards.reset(Rng())
     with pytest.raises(ValueError, match="hides information"):
         Puct(cards)
-    for odd in ({"c": 0.0}, {"c": float("nan")}, {"alpha": -1.0}, {"epsilon": 1.5}):
+    for odd in ({"c": 0.0}, {"c": float("nan")}, {"c": 1e9}, {"alpha": -1.0}, {"epsilon": 1.5}):
         with pytest.raises(ValueError, match="expected c > 0"):
             Puct(engine.new("tictactoe"), **odd)
     with pytest.raises(ValueError, match="no action has been tried"):
@@ -243,6 +243,11 @@ def test_refused_trees() -> None:
     with pytest.raises(ValueError, match="sizes"):
         PuctForest([Puct(engine.new("tictactoe")), Puct(engine.new("connect4"))])
     tree = Puct(engine.new("tictactoe"))
+    with pytest.raises(ValueError, match=r"of tictactoe .* got connect4 .* make a new tree"):
+        tree.restart(engine.new("connect4"))
+    for searcher in (tree, PuctForest([tree])):
+        with pytest.raises(ValueError, match="at least 1 simulation to select, got 0"):
+            searcher.select(0)
     with pytest.raises(ValueError, match="distinct"):
         PuctForest([tree, tree])
 
@@ -293,6 +298,22 @@ def test_a_forest_is_its_trees() -> None:
     with pytest.raises(RuntimeError, match="its forest"):
         forest.trees[0].update(*oblique(leaves))
     forest.update(*oblique(leaves))
+
+
+def test_leaves_go_back_where_they_came_from() -> None:
+    """As many leaves as the other select gave before: still not its own."""
+    tree = Puct(engine.new("connect4"))
+    forest = PuctForest([tree])
+    tree.update(*nothing(tree.select(1)))
+    leaves = forest.select(1)
+    with pytest.raises(RuntimeError, match="update its forest"):
+        tree.update(*nothing(leaves))
+    forest.update(*nothing(leaves))
+    leaves = tree.select(1)
+    with pytest.raises(RuntimeError, match="update its trees"):
+        forest.update(*nothing(leaves))
+    tree.update(*nothing(leaves))
+    assert tree.simulations() == 3 and bare(tree)
 
 
 def test_a_forest_plays_matches_to_the_end() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -372,6 +374,38 @@ def test_milliseconds_end_a_search(search: Uct | Ismcts | Pimc) -> None:
         search.search(game, 0, Rng(1))
 
 
+class Slow(Nim):
+    """Its copies take longer than the clock allows."""
+
+    def copy_from(self, other: Game) -> None:
+        time.sleep(0.002)
+        super().copy_from(other)
+
+
+@pytest.mark.parametrize("worlds", [1, 5, 1000])
+def test_a_clock_that_runs_out_before_the_first_world(worlds: int) -> None:
+    """One simulation at least, and not a whole share of those that were allowed."""
+    for sims in (0, 50_000):
+        search = Pimc(worlds=worlds)
+        search.search(begun(Slow()), sims, Rng(1), 1)
+        assert search.simulations == 1
+
+
+@pytest.mark.parametrize("search", [Uct(), Ismcts(), Pimc()], ids=["uct", "ismcts", "pimc"])
+def test_a_match_that_is_over_is_not_searched(search: Uct | Ismcts | Pimc) -> None:
+    with pytest.raises(ValueError, match="tictactoe is over"):
+        search.search(after("tictactoe", "a1", "b1", "a2", "b2", "a3"), 10, Rng(1))
+
+
+def test_wrong_numbers() -> None:
+    for kind in (Uct, Ismcts, Pimc):
+        for c in (-0.1, 100.1, float("nan")):
+            with pytest.raises(ValueError, match="c is a number from 0 to 100, got"):
+                kind(c)
+    with pytest.raises(ValueError, match="at least 1 world, got 0"):
+        Pimc(worlds=0)
+
+
 def test_searches_know_no_longer_what_was_searched_before() -> None:
     for search in (Uct(), Ismcts(), Pimc()):
         assert search.visits(0) == 0 and search.value(0) == 0.0
@@ -419,6 +453,8 @@ def test_specs(given: str, canonical: str, repeats: bool) -> None:
         ("pimc:9?worlds=0", "worlds is a whole number"),
         ("mcts:9?reuse=2", "reuse is a whole number from 0 to 1"),
         ("mcts?ms=0", "ms is a whole number from 1"),
+        ("mcts:9?c=", "c is a number from 0 to 100, got ''"),
+        ("pimc:9?worlds=", "worlds is a whole number from 1 to 10000, got ''"),
     ],
 )
 def test_wrong_specs(spec: str, message: str) -> None:
