@@ -93,14 +93,15 @@ class Grader:
     ) -> None:
         """`nodes`: the solver's budget per position, 0 for no solver; `simulations`: a search's, all actions.
 
-        ValueError for numbers below 0, and for no simulations.
+        Fewer simulations than actions are one for each; `c` is the search's, from 0 to 100. ValueError for
+        numbers below 0 or beyond, and for no simulations.
         """
         if nodes < 0 or simulations < 1:
             raise ValueError(f"expected nodes >= 0 and simulations >= 1, got {nodes} and {simulations}")
         self.nodes = nodes
         self.simulations = simulations
         self.seed = seed
-        self.c = c
+        self.c = float(c)
         self._solvers: dict[str, Solver] = {}
         self._uct = Uct(c)
         self._ismcts = Ismcts(c)
@@ -130,7 +131,7 @@ class Grader:
 
     def _method(self, search: str) -> str:
         chance = f"&seed={self.seed}" if self.seed else ""
-        return f"{search}:{self.simulations}?c={self.c:g}{chance}"
+        return f"{search}:{self.simulations}?c={self.c}{chance}"
 
     def _solved(self, game: Game) -> tuple[ActionValue, ...]:
         """Exact values; () where there is no solver, or its budget does not reach."""
@@ -167,10 +168,9 @@ class Grader:
         return tuple(values)
 
     def _tree(self, tree: Tree, game: Game, rng: Rng) -> tuple[ActionValue, ...]:
-        tree.search(game, self.simulations, rng)
-        return tuple(
-            [ActionValue(int(a), tree.value(a), None, int(tree.visits(a))) for a in game.legal_actions()]
-        )
+        actions = game.legal_actions()
+        tree.search(game, max(self.simulations, len(actions)), rng)
+        return tuple([ActionValue(int(a), tree.value(a), None, int(tree.visits(a))) for a in actions])
 
     def _by_openspiel(self, game: Game) -> tuple[ActionValue, ...]:
         bridge = importlib.import_module("engine.bridges.openspiel")

@@ -125,6 +125,22 @@ def test_more_than_two_seats() -> None:
     assert grades.best() == (1,) and grades.of(1).value == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("cards", [1, 13])
+def test_no_action_is_graded_untried(cards: int) -> None:
+    """A value of 0.0 that nothing stands behind would look better than all that was tried and lost."""
+    bids = engine.new("blob", players=3, cards=cards, rounds=1)
+    for game in (bids, started(Nim()), position("connect4", 3, 14)):
+        values = grade(game, nodes=0, simulations=2).values
+        assert [entry.action for entry in values] == game.legal_actions()
+        assert all(entry.visits and entry.visits > 0 for entry in values)
+
+
+def test_the_method_tells_the_whole_recipe() -> None:
+    board = engine.new("tictactoe")
+    methods = [grade(board, nodes=0, simulations=9, c=c).method for c in (2, 1.4, 1.4000001)]
+    assert methods == ["shares:9?c=2.0", "shares:9?c=1.4", "shares:9?c=1.4000001"]
+
+
 def test_wrong_questions() -> None:
     game = after("tictactoe", "a1")
     assert grade(game, seat=1) == grade(game)
@@ -136,3 +152,6 @@ def test_wrong_questions() -> None:
         grade(after("tictactoe", "a1", "b1", "a2", "b2", "a3"))
     with pytest.raises(ValueError, match="got -1 and 5"):
         Grader(nodes=-1, simulations=5)
+    for c in (-1.0, float("nan"), 1e9):
+        with pytest.raises(ValueError, match="c is a number from 0 to 100, got"):
+            Grader(c=c)
