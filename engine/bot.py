@@ -39,7 +39,10 @@ class Bot:
         By default it plays any in which what a seat does not know can be drawn for it.
         """
         if game.hidden_information():
-            game.clone().determinize(max(game.current_player(), 0), Rng())
+            try:
+                game.clone().determinize(max(game.current_player(), 0), Rng())
+            except NotImplementedError as error:
+                raise ValueError(f"bot {self.spec()!r} cannot play {game.name()!r}: {error}") from error
 
     def choose(self, game: Game, rng: Rng) -> i64:
         """A legal action of `game`, which must not be over and comes back in the same position."""
@@ -58,15 +61,16 @@ class Options:
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         """That option as an integer in [low, high]; ValueError."""
         self.known.append(name)
-        text = self.given.pop(name, "")
-        return whole_number(f"{self.bot}: {name}", text, low, high) if text else default
+        if name not in self.given:
+            return default
+        return whole_number(f"{self.bot}: {name}", self.given.pop(name), low, high)
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
         """That option as a float in [low, high]; ValueError."""
         self.known.append(name)
-        text = self.given.pop(name, "")
-        if not text:
+        if name not in self.given:
             return default
+        text = self.given.pop(name)
         try:
             value = float(text)
         except ValueError:

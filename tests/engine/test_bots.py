@@ -107,6 +107,19 @@ def test_bots_play_games_in_plain_python() -> None:
     assert sum(cards.returns()) == 1
 
 
+def test_a_game_whose_hidden_part_cannot_be_drawn_is_refused() -> None:
+    class Secret(Nim):
+        def hidden_information(self) -> bool:
+            return True
+
+    game = Secret()
+    game.reset(Rng(1))
+    with pytest.raises(
+        ValueError, match=r"bot 'mcts:5\?c=1.4' cannot play 'nim': .* must define determinize"
+    ):
+        engine.new_bot("mcts:5").check_game(game)
+
+
 class Leftmost(Bot):
     """A bot in plain Python."""
 
