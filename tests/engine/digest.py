@@ -116,6 +116,42 @@ def solved() -> list[object]:
     return seen
 
 
+def deals() -> list[object]:
+    """What a seat thinks the others hold, at full tables, where many have shown to lack different suits."""
+    seen: list[object] = []
+    rng = Rng(7)
+    for variant in ({}, {"players": 4, "cards": 13}, {"players": 8, "cards": 6}):
+        game = engine.new("blob", 3, **variant)
+        while not game.is_terminal() and game.ply() < 60:
+            game.step(game.random_action(rng))
+            if game.ply() % 5 == 0 and not game.is_terminal():
+                seen.append(game.view(game.current_player()).sample(rng).position_bytes().hex())
+    return seen
+
+
+def batch(name: str) -> list[object]:
+    """What a batch shows after every step."""
+    games = engine.VecGames([new(name) for _ in range(3)], 5, final_observations=True)
+    seen: list[object] = []
+    for _ in range(40):
+        games.random_actions()
+        games.step()
+        shown = [games.observations, games.masks, games.players, games.movers, games.lengths, games.returns]
+        seen.append([array.tobytes().hex() for array in [*shown, games.final_observations]])
+    return seen
+
+
+def grades(name: str) -> list[object]:
+    """Without a solver: by search, in the first position and two moves on."""
+    game = new(name, 5)
+    seen: list[object] = []
+    for action in (0, 1):
+        found = engine.grade(game, nodes=0, simulations=90)
+        seen.append([found.method, [(entry.value.hex(), entry.visits) for entry in found.values]])
+        game.apply(game.legal_actions()[action])
+    return seen
+
+
 def chance() -> list[object]:
     rng = Rng(2**63 - 1)
     drawn = [int(rng.next32()) for _ in range(50)] + [int(rng.below(n)) for n in range(1, 2**31, 2**27)]
@@ -126,6 +162,7 @@ def main() -> None:
     told: dict[str, list[object]] = {
         "chance": chance(),
         "solved": solved(),
+        "deals": deals(),
         "nim": matches(Nim(), 6) + plain_thoughts(Nim()),
         "race": matches(Race(), 6) + plain_thoughts(Race()),
         "dice": matches(Dice(), 6) + plain_thoughts(Dice()),
@@ -134,6 +171,8 @@ def main() -> None:
     for name in engine.games():
         told[name] = matches(new(name), 6)
         told[f"{name} bots"] = choices(name, SPECS)
+        told[f"{name} batch"] = batch(name)
+        told[f"{name} grades"] = grades(name)
     digests = {key: hashlib.sha256(json.dumps(told[key]).encode()).hexdigest() for key in sorted(told)}
     print(json.dumps({"compiled": engine.is_compiled(), "stale": engine.stale()}))
     print(json.dumps(digests))

@@ -39,7 +39,7 @@ def test_compiled_and_pure_play_identical_games() -> None:
     pure_about, pure = digest("pure")
     assert not pure_about["compiled"]
     assert [name for name in pure if pure[name] != compiled[name]] == []
-    assert len(pure) == 6 + 2 * len(engine.games())
+    assert len(pure) == 7 + 4 * len(engine.games())
 
 
 def test_every_module_of_the_engine_is_compiled_or_none_is() -> None:
