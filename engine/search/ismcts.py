@@ -14,7 +14,7 @@ later choices know too much. Worlds are as likely as `determinize` draws them: n
 bid or played.
 """
 
-from typing import final
+from typing import Final, final
 
 from librt.vecs import vec
 from mypy_extensions import i64, mypyc_attr
@@ -22,6 +22,8 @@ from mypy_extensions import i64, mypyc_attr
 from engine.core import Game
 from engine.rng import Rng
 from engine.search.tree import MOST_NODES, NEVER, Tree, longer
+
+DRAWS: Final = 8  # in which chance that lies ahead should show
 
 
 @final
@@ -168,10 +170,16 @@ def place(key: i64) -> i64:
 def unknown_ahead(game: Game) -> bool:
     """Whether the seat to move cannot know all that is to come: something is hidden, or chance lies ahead.
 
-    Chance shows in `Game.determinize`: drawing it anew changes the position.
+    Chance shows in `Game.determinize`: drawing it anew changes the position. Not in every draw: whoever made the
+    position may have drawn it by the same seed, and a single coin comes out alike half of the time.
     """
     if game.hidden_information():
         return True
+    position = game.position_bytes()
     other = game.clone()
-    other.determinize(game.current_player(), Rng(0))
-    return other.position_bytes() != game.position_bytes()
+    rng = Rng(0)
+    for _ in range(DRAWS):
+        other.determinize(game.current_player(), rng)
+        if other.position_bytes() != position:
+            return True
+    return False

@@ -247,6 +247,8 @@ def test_dice_to_come_are_not_known() -> None:
 def test_what_is_unknown() -> None:
     assert not unknown_ahead(engine.new("connect4")) and not unknown_ahead(begun(Nim()))
     assert unknown_ahead(begun(Dice())) and unknown_ahead(begun(Highcard()))
+    for seed in range(9):  # by whatever it was drawn before
+        assert unknown_ahead(begun(Dice()).view(0).sample(Rng(seed)))
     for game in (begun(Dice()), begun(Highcard()), engine.new("blob", cards=3, rounds=1)):
         told = [engine.new_bot(f"{name}:90").choose(game, Rng(1)) for name in ("mcts", "ismcts")]
         assert told[0] == told[1]
