@@ -23,12 +23,11 @@ from mypy_extensions import i32, i64, mypyc_attr, u8
 
 from engine.core import VALUE_ONE, Game
 from engine.rng import Rng
-from engine.search.tree import MOST_C, longer
+from engine.search.tree import MOST_C, NEVER, longer
 from engine.vector import window
 
 ONE: Final = 1 << 20  # the unit of priors and values
 C_BASE: Final = 19652.0
-NEVER: Final[i64] = -0x3FFFFFFFFFFFFFFF
 SLACK: Final = 1.001  # a value this far beyond 1 is rounding, and is cut; more is an error
 
 
