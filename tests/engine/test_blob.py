@@ -525,6 +525,20 @@ def test_what_is_drawn_agrees_with_what_is_known(seed: int, plies: int, variant:
         assert again.position_bytes() == game_again.position_bytes()  # the true cards are no part of it
 
 
+@pytest.mark.parametrize("plies", [0, 7, 13])
+def test_searches_and_grades_are_the_same_whatever_others_hold(plies: int) -> None:
+    """Handed the true game, they see no more of it than in any world that the mover cannot tell from it."""
+    game = played(plies, plies, players=4, cards=4, rounds=2)
+    seat = int(game.current_player())
+    for number in range(3):
+        world = game.clone()
+        world.determinize(seat, Rng(number))
+        assert engine.grade(world, simulations=60) == engine.grade(game, simulations=60)
+        for spec in ("mcts:60", "ismcts:60", "pimc:60?worlds=5"):
+            chosen = [engine.new_bot(spec).choose(each, Rng(5)) for each in (game, world)]
+            assert chosen[0] == chosen[1]
+
+
 # Uniform deals.
 
 
