@@ -9,7 +9,6 @@ from functools import cache
 from itertools import combinations
 from typing import Any
 
-import pyspiel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -379,6 +378,7 @@ def their_round(game: Blob) -> Any:
     left = [c for c in range(52) if c // 13 == suit and not any(c in hand for hand in hands)]
     if not left:
         return None
+    pyspiel = pytest.importorskip("pyspiel", reason="OpenSpiel is not installed")
     state = pyspiel.load_game(f"oh_hell(players={players},points_per_trick=100)").new_initial_state()
     for action in (facts["cards"], facts["dealer"]):
         state.apply_action(action)
