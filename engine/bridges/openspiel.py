@@ -6,6 +6,9 @@ the moves and outcomes that led to it, because that is all that every game of Op
 two ways to the same board are two positions here. Nothing that OpenSpiel does unchecked, where a wrong number
 would end the process, is done with a number that was not compared with what it lists as legal.
 
+How many moves the others made is told in every game, as it is in ours; what they were, where that is known to be
+open.
+
 Left out: games of simultaneous moves (OpenSpiel has a turn-based form of each), mean-field games, and games
 that draw chance from a generator of their own, which no seed of ours reaches.
 """
@@ -16,6 +19,7 @@ import re
 import subprocess
 import sys
 from array import array
+from bisect import bisect_left
 from difflib import get_close_matches
 from importlib.util import find_spec
 from math import isfinite
@@ -369,9 +373,10 @@ class OpenSpielGame(Game):
 
     def action_text(self, action: i64) -> str:
         """The notation of a legal action, and the number of any other."""
-        if action not in self._ids_now:
+        at = bisect_left(self._ids_now, action)
+        if at == len(self._ids_now) or self._ids_now[at] != action:
             return str(action)
-        return self._texts()[self._ids_now.index(action)]
+        return self._texts()[at]
 
     def parse_action(self, text: str) -> int:
         """The legal action written exactly so, blanks around it aside: in chess `bxc3` is not `Bxc3`."""
@@ -569,7 +574,7 @@ def try_out(recipe: str) -> None:
     It checks most of them, but some wrong ones end the process (a poker without cards, a hexagon of side -1)
     or never come back. So a process of its own goes first, for 50 ms.
     """
-    command = [sys.executable, "-c", TRIAL, recipe]
+    command = [sys.executable, "-P", "-c", TRIAL, recipe]  # -P: whatever lies here is not to be imported
     path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=path, timeout=TRIAL_S)
@@ -611,10 +616,19 @@ def canonical(platform: Any, given: dict[str, Any]) -> str:
         if key == "name" or kept[key] != defaults[key]:
             continue
         without = spelling(platform, {other: value for other, value in kept.items() if other != key})
-        if platform.load_game(without).get_parameters() == settings:
+        if same_settings(platform, without, settings):
             del kept[key]
             spelled = without
     return spelled
+
+
+def same_settings(platform: Any, spelled: str, settings: dict[str, Any]) -> bool:
+    """Whether a game spelled so exists and has these settings; some parameters must be given in any case."""
+    try:
+        found: dict[str, Any] = platform.load_game(spelled).get_parameters()
+    except Exception:  # SpielError
+        return False
+    return found == settings
 
 
 def spelling(platform: Any, parameters: dict[str, Any]) -> str:
@@ -653,9 +667,13 @@ def possible(state: Any) -> list[int]:
 def distinct(ids: list[int], told: list[str]) -> list[str]:
     """Texts as they are shown: on one line and no two the same, the later ones marked with their number."""
     texts: list[str] = []
+    taken: set[str] = set()  # only asked, never gone through: some games have thousands of moves
     for i, action in enumerate(ids):
         text = NUMBERED.sub("", " ".join(told[i].split())) or str(action)
-        texts.append(f"{text} (#{action})" if text in texts else text)
+        if text in taken:
+            text = f"{text} (#{action})"
+        taken.add(text)
+        texts.append(text)
     return texts
 
 
