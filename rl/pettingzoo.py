@@ -17,6 +17,7 @@ from mypy_extensions import i32, u8
 
 import engine
 from engine import Game, Rng
+from engine.registry import OWN_GAMES
 from engine.vector import window
 
 try:
@@ -25,6 +26,8 @@ try:
     from pettingzoo import AECEnv
 except ImportError as error:
     raise ImportError(f"rl.pettingzoo needs more packages: pip install 'duelist[rl]' ({error})") from error
+
+BUFFERS = ("_seen", "_mask", "_seen_array", "_mask_array", "_no_actions")
 
 
 def env(name: str, seed: int = 0, render_mode: str | None = None, **variant: int) -> "GameEnv":
@@ -51,21 +54,36 @@ class GameEnv(AECEnv):
         self._seats = {agent: seat for seat, agent in enumerate(self.possible_agents)}
         self._rng = Rng(seed)
         size, width = game.observation_size(), game.num_actions()
-        self._seen = vec[i32]([0] * size)
-        self._mask = vec[u8]([0] * width)
-        self._seen_array = window(self._seen, "<f4", (size,))
-        self._mask_array = window(self._mask, "|i1", (width,))
-        self._no_actions = numpy.zeros(width, numpy.int8)
+        self._make_buffers()
+        most = (
+            1.0 if game.name() in OWN_GAMES else numpy.inf
+        )  # nobody says how large a stranger's numbers are
         self.observation_spaces = {
             agent: Dict(
                 {
-                    "observation": Box(-1.0, 1.0, (size,), numpy.float32),
+                    "observation": Box(-most, most, (size,), numpy.float32),
                     "action_mask": Box(0, 1, (width,), numpy.int8),
                 }
             )
             for agent in self.possible_agents
         }
         self.action_spaces = {agent: Discrete(width) for agent in self.possible_agents}
+
+    def _make_buffers(self) -> None:
+        size, width = self.game.observation_size(), self.game.num_actions()
+        self._seen = vec[i32]([0] * size)
+        self._mask = vec[u8]([0] * width)
+        self._seen_array = window(self._seen, "<f4", (size,))
+        self._mask_array = window(self._mask, "|i1", (width,))
+        self._no_actions = numpy.zeros(width, numpy.int8)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and other processes: all but the buffers, whose arrays would lose their memory."""
+        return {key: value for key, value in self.__dict__.items() if key not in BUFFERS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._make_buffers()
 
     def observation_space(self, agent: str) -> Any:
         """The same object at every call."""
@@ -78,7 +96,7 @@ class GameEnv(AECEnv):
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         """Begin a match: the one of `seed`, or without a seed the next of the environment's own stream."""
         if seed is not None:
-            self._rng = Rng(seed)
+            self._rng = Rng(index(seed))
         self.game.reset(self._rng)
         agents = self.agents = self.possible_agents.copy()
         self.rewards = dict.fromkeys(agents, 0.0)

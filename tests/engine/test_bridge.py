@@ -74,7 +74,10 @@ def test_two_spellings_have_one_name() -> None:
         ("hex(num_cols=11)", "hex"),
         ("hex(board_size=5,num_cols=11)", "hex(board_size=5,num_cols=11)"),
         ("misere(game=hex(board_size=11))", "misere(game=hex())"),
-        ("add_noise(seed=1,epsilon=1.0,game=hex())", "add_noise(epsilon=1.0,game=hex(),seed=1)"),  # all needed
+        (
+            "add_noise(seed=1,epsilon=1.0,game=hex())",
+            "add_noise(epsilon=1.0,game=hex(),seed=1)",
+        ),  # all needed
     ]:
         game = new(given)
         assert game.name() == f"openspiel:{name}" and game.variant() == {}

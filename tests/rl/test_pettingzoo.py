@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -44,6 +47,14 @@ def test_the_api_test_on_plain_games(make: type[Game]) -> None:
         api_test(GameEnv(make()), num_cycles=60)
 
 
+@pytest.mark.parametrize("recipe", ["backgammon", "kuhn_poker", "chess"])
+def test_the_api_test_on_games_of_openspiel(recipe: str) -> None:
+    pytest.importorskip("pyspiel", reason="OpenSpiel is not installed")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=EXPECTED)
+        api_test(rl.pettingzoo.env(f"openspiel:{recipe}"), num_cycles=60)
+
+
 @pytest.mark.parametrize("name", [*engine.games(), "highcard"])
 def test_a_match_is_the_match_of_the_game(name: str) -> None:
     env = GameEnv(Highcard()) if name == "highcard" else rl.pettingzoo.env(name)
@@ -81,6 +92,18 @@ def test_observations_are_the_callers_to_keep() -> None:
     env.last()
     assert all((first[key] == before[key]).all() and first[key].flags.writeable for key in first)
     assert not env.observe("player_0")["action_mask"].any()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_copies_go_on_alone(copied: Callable[[GameEnv], GameEnv]) -> None:
+    env = rl.pettingzoo.env("tictactoe", seed=3)
+    env.reset()
+    env.step(4)
+    before, other = env.observe("player_1"), copied(env)
+    assert str(other.observe("player_1")) == str(before) and other.agents == env.agents
+    other.step(0)
+    assert str(env.observe("player_1")) == str(before) != str(other.observe("player_1"))
+    assert env.agent_selection == "player_1" != other.agent_selection
 
 
 @pytest.mark.parametrize("action", [9, -1, None, 0.0, "a1", 4])
@@ -128,7 +151,7 @@ def test_seeds_and_modes(capsys: pytest.CaptureFixture[str]) -> None:
     one, two = GameEnv(Highcard(), seed=5), GameEnv(Highcard(), seed=5)
     first = hands(one)
     assert first == hands(two) and hands(one) == hands(two) != first
-    assert hands(one, 7) == hands(two, 7)
+    assert hands(one, 7) == hands(two, 7) == hands(two, np.uint32(7))
     env = rl.pettingzoo.env("tictactoe", render_mode="ansi")
     env.reset()
     assert env.render() == env.game.board_text(0)
