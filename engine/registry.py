@@ -140,4 +140,9 @@ def loaded(point: "EntryPoint") -> Callable[..., Game]:
         raise ValueError(
             f"the game {point.name!r} (entry point {point.value!r}) gives {type(game).__name__}, not a Game"
         )
+    if game.name() != point.name:
+        raise ValueError(
+            f"the game {point.name!r} (entry point {point.value!r}) calls itself {game.name()!r}, under which no "
+            f"record could find it again; expected one name in both"
+        )
     return cast(Callable[..., Game], factory)

@@ -14,6 +14,7 @@ STRANGERS = """[duelist.games]
 nim = tests.engine.plain_games:Nim
 highcard = tests.engine.plain_games:Highcard
 pair = tests.engine.test_registry:two_handed
+misnamed = tests.engine.plain_games:Race
 broken = tests.engine.no_such_module:Game
 crooked = tests.engine.test_registry:not_a_game
 connect4 = tests.engine.plain_games:Nim
@@ -26,7 +27,11 @@ def two_handed(players: int = 2) -> engine.Game:
     """An entry point may be a factory."""
     from tests.engine.plain_games import Highcard
 
-    return Highcard(players)
+    class Pair(Highcard):
+        def name(self) -> str:
+            return "pair"
+
+    return Pair(players)
 
 
 def not_a_game() -> str:
@@ -70,7 +75,8 @@ def test_games_of_strangers(strangers: None) -> None:
     assert five.num_players() == 5
     back = engine.from_bytes(five.to_bytes())
     assert back.variant() == {"players": 5} and back.to_bytes() == five.to_bytes()
-    assert engine.new("pair", 1).num_players() == 2
+    pair = engine.new("pair", 1)
+    assert pair.num_players() == 2 and engine.from_bytes(pair.to_bytes()).to_bytes() == pair.to_bytes()
     assert engine.new("connect4", 1).num_actions() == 7  # the package's own name wins
     with pytest.raises(ValueError, match=r"no variant cards; it has players \(default 3\)"):
         engine.new("highcard", 1, cards=5)
@@ -83,6 +89,8 @@ def test_a_broken_stranger_harms_only_those_who_ask(strangers: None) -> None:
         engine.new("broken")
     with pytest.raises(ValueError, match="gives str, not a Game"):
         engine.new("crooked")
+    with pytest.raises(ValueError, match=r"'misnamed' .* calls itself 'race'.* one name in both"):
+        engine.new("misnamed")
     assert engine.new("tictactoe").name() == "tictactoe"
 
 
