@@ -54,7 +54,7 @@ def table(seconds: float = 0.3, rounds: int = 5, cpu: int = 0, only: str = "") -
     parts = []
     for title, rows in chosen.items():
         if rows:
-            parts += [f"**{title}**", "", *HEAD, *(line(row, found) for row in rows), ""]
+            parts += [*([title, ""] if title else []), *HEAD, *(line(row, found) for row in rows), ""]
     return "\n".join([*parts, about(found, seconds, rounds), ""])
 
 

@@ -63,9 +63,11 @@ def stepped(game: str) -> list[Row]:
         ),
     ]
     if game == "blob":
+        dealt = {"OpenSpiel, dealt beforehand": f"openspiel/{game} dealt"}
+        rows[1:1] = [Row(f"{title}, `step`, their cards dealt beforehand", f"ours/{game} step", dealt)]
         rows.append(
             Row(
-                f"{title}, `step`, tensor + mask, against lists",
+                f"{title}, `step`, tensor + mask, theirs as lists",
                 f"ours/{game} step numbers",
                 {lists: f"{manual} numbers"},
                 "steps",
@@ -82,7 +84,7 @@ def batches() -> list[Row]:
         Row(
             f"{TITLES[game]}, batch of {size}",
             f"ours/{game} batch",
-            {"pgx": f"pgx/{game} batch"},
+            {"pgx": f"pgx/{game} batch", "pgx, policy as in its manual": f"pgx/{game} categorical"},
             "steps",
             floor,
             goal,
@@ -189,7 +191,7 @@ RUST = [
 ]
 
 TABLES: dict[str, list[Row]] = {
-    "engine": [
+    "": [
         *(row for game in TITLES for row in stepped(game)),
         *PICK,
         *batches(),
@@ -199,5 +201,5 @@ TABLES: dict[str, list[Row]] = {
         *playouts(),
         *BUILD,
     ],
-    "beside an engine in Rust, no game in common": RUST,
+    "Beside an engine in Rust, with no game in common:": RUST,
 }

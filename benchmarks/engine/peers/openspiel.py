@@ -55,6 +55,25 @@ def step(name: str) -> Measure:
     return Measure(work)
 
 
+def dealt(name: str) -> Measure:
+    """As `step`, from copies of states in which the cards are dealt: what playing alone costs."""
+    game = pyspiel.load_game(GAMES[name])
+    starts = [started(game) for _ in range(MATCHES)]
+
+    def work() -> int:
+        n = 0
+        for start in starts:
+            state = start.clone()
+            legal_actions = state.legal_actions
+            apply_action = state.apply_action
+            while actions := legal_actions():
+                apply_action(actions[getrandbits(24) % len(actions)])
+                n += 1
+        return n
+
+    return Measure(work)
+
+
 def step_numbers(name: str) -> Measure:
     game = pyspiel.load_game(GAMES[name])
     provides = game.get_type().provides_observation_tensor
@@ -147,6 +166,7 @@ def ismcts_in_python(game: Any) -> Any:
 
 
 MEASURES: dict[str, Callable[[], Measure]] = {
+    "blob dealt": partial(dealt, "blob"),
     "blob ismcts": partial(searched, "blob", ismcts_in_cpp),
     "blob ismcts in Python": partial(searched, "blob", ismcts_in_python),
 }
