@@ -54,7 +54,7 @@ class Journal:
         seats = enumerate(self._seats(fixture))
         self.record.put(row, *(tables.Seat(match=fixture.id, seat=s, player=p) for s, p in seats))
         deal = hashlib.blake2b(game.to_bytes(), digest_size=8).hexdigest()
-        self._tell_match(fixture, "started", deal=deal)
+        self._tell_match(fixture, "started", deal=deal, begins=game.current_player())
         return past.decisions
 
     def remember(self, match: str, past: Past) -> None:

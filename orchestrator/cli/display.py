@@ -314,7 +314,7 @@ class Tally:
 
     def _match(self, event: Event) -> None:
         if event["status"] == "started":
-            self.flying[event["id"]] = f"{text.one_line(event['seats'][0])} begins"
+            self.flying[event["id"]] = f"{text.one_line(event['seats'][event['begins']])} begins"
             self.moves[event["id"]] = hash(event["deal"])
             return
         self.flying.pop(event["id"], None)

@@ -37,7 +37,7 @@ Exit status: 0 done, 1 ended with voids or stopped by an error, 2 wrong use, 130
 """,
 )
 @click.argument("versus", nargs=-1, metavar="[A vs B [vs C ...]]")
-@click.option("--player1", metavar="SPEC", help="The player who moves first in a pair's first match.")
+@click.option("--player1", metavar="SPEC", help="The player on the first seat in a pair's first match.")
 @click.option("--player2", metavar="SPEC", help="The other player.")
 @click.option(
     "--table", metavar="A,B,C,...", help="All players, parted by commas: the same as A vs B vs C ..."

@@ -151,7 +151,7 @@ def _matches(result: RunResult) -> Table:
     table.add_column("match", no_wrap=True)
     two = len(result.standings) == 2
     table.add_column(
-        "players, first to move first" if two else "players by seat, with points", overflow="fold"
+        "players by seat" if two else "players by seat, with points", overflow="fold"
     )
     table.add_column("result" if two else "first", no_wrap=two, overflow="fold")
     table.add_column("plies", justify="right")

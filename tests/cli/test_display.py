@@ -51,7 +51,7 @@ def match(id: str, status: str, pair: int = 0, swap: int = 0, **more: Any) -> Ev
         "pair": pair,
         "swap": swap,
         "replay": 0,
-        **({"deal": "d"} if status == "started" else {}),
+        **({"deal": "d", "begins": 0} if status == "started" else {}),
         **more,
     }
 
@@ -315,6 +315,7 @@ def test_the_live_table_tells_the_state_of_things() -> None:
     assert row(out, "time to a move") == "1.2 s –"
     assert "0001a  ply   4  claude: 4 after 2 illegal answers" in out
     assert "0001b  gemini begins" in out
+    assert "0001a  gemini begins" in drawn(run(), match("0001a", "started", begins=1))
     assert "0003a  claude vs gemini  void: overloaded" in out
 
 

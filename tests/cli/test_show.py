@@ -254,7 +254,7 @@ def test_a_run_lists_its_matches_and_its_result(house: tuple[Path, RunResult]) -
     place, result = house
     out = show(place, "runs/one").stdout
     assert all(match.id in out for match in result.matches)
-    assert "won / drawn / lost" in out
+    assert "won / drawn / lost" in out and "players by seat" in out
     assert f"orchestrator show {result.matches[0].id} runs/one" in out
     listed = json.loads(show(place, "runs/one", "--json").stdout)
     assert [match["id"] for match in listed["list"]] == [match.id for match in result.matches]

@@ -92,6 +92,16 @@ def test_the_record_tells_who_sat_where(tmp_path) -> None:
     assert all(decided[match, seat] == player for match, seat, player, *_ in seats)
 
 
+def test_who_begins_is_told_and_need_not_be_the_first_seat(tmp_path) -> None:
+    events = []
+    variant = {"players": 3, "rounds": 1, "cards": 1}
+    asked = table("bot:greedy", "bot:random", "bot:mcts:2", game="blob", variant=variant, pairs=1)
+    play(tmp_path, asked, events=events)
+    for started in (event for event in events if event.get("status") == "started"):
+        first = next(event for event in events if event["type"] == "decision" and event["match"] == started["id"])
+        assert started["begins"] == 1 and started["seats"][1] == first["player"]
+
+
 # ── what a match is worth ────────────────────────────────────────────────────────────────────────
 
 
