@@ -75,10 +75,11 @@ def _scores(result: RunResult, standing: Standing) -> list[float]:
 
 
 def _share(result: RunResult, standing: Standing) -> dict[str, Any]:
-    """The mean score with its interval over complete pairs; nothing is said of fewer than two."""
+    """The mean score with its interval, both over complete pairs; below two, that of all matches without one."""
     found = share(_scores(result, standing), result.distinct_pairs)
+    alone = standing.score if standing.matches else None
     return {
-        "score": standing.score if standing.matches else None,
+        "score": found.mean if found else alone,
         "score_low": found and round(found.low, 4),
         "score_high": found and round(found.high, 4),
     }

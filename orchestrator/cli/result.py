@@ -128,9 +128,8 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
     players = len(summary["players"])
     alone = summary["matches"] - summary["pairs"] * players
     if alone and players > 2:
-        lines.append(
-            f"{text.plural(alone, 'match', 'matches')} of unfinished deals: in the table, not in the intervals."
-        )
+        left_out = ", not in the scores" if summary["distinct_pairs"] > 1 else ""
+        lines.append(f"{text.plural(alone, 'match', 'matches')} of unfinished deals: in the table{left_out}.")
     elif alone:
         lines.append(f"{text.plural(alone, 'match')} without a partner: in the table, not in the Elo.")
     if summary["voids"]:
@@ -202,9 +201,9 @@ class Board:
             if rows:
                 left = fitting(rows, columns, options.max_width)
                 yield standings(rows, left)
-                yield Text("")
                 if len(left) < len(columns):
                     yield Text(f"No room here for: {', '.join(columns[len(left) :])}.", "dim")
+                yield Text("")
         yield Text(
             "score: the share of opponents beaten, ties half, with its 95 % interval over deals; rank and points: "
             "means; first: first places, a shared one by its share",

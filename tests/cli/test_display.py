@@ -495,7 +495,9 @@ def test_nobody_is_named_ahead_at_a_table_while_the_interval_holds_equality() ->
 
 def test_what_qualifies_the_figures_of_a_table_is_said() -> None:
     out = " ".join(shown("plain", four(matches=39, pairs=9, distinct_pairs=7, planned=40)).split())
-    assert "3 matches of unfinished deals: in the table, not in the intervals." in out
+    assert "3 matches of unfinished deals: in the table, not in the scores." in out
+    alone = " ".join(shown("plain", four(lead=None, matches=39, pairs=0, distinct_pairs=0)).split())
+    assert "39 matches of unfinished deals: in the table. " in alone
     assert "2 of 9 deals repeat others move by move" in out and "(7 different)" in out
     one = player("claude", score=None, score_low=None, score_high=None, rank=None, points=None, firsts=0)
     assert row(shown("plain", ending(one, one, one, lead=None, pairs=0)), "claude  ") == "– – – 0 0"
@@ -510,6 +512,7 @@ def test_the_result_of_a_table_fits_whatever_the_names(monkeypatch: pytest.Monke
     out = shown("plain", told)
     assert max(len(line.rstrip()) for line in out.splitlines()) <= int(columns)
     assert ("No room here for" in out) == (columns == "50")
+    assert "\n\nNo room" not in out, "what is left out is told right below its own table"
 
 
 def test_a_stand_in_is_said_aloud_and_a_dated_name_is_none() -> None:

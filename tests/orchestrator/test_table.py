@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from contextlib import closing
 from itertools import permutations
+from statistics import mean
 
 import pytest
 
@@ -154,6 +155,25 @@ def test_the_summary_says_what_came_of_each(tmp_path) -> None:
     assert [lead["first"], lead["second"]] == [player["label"] for player in by_score[:2]]
     assert lead["by"] == pytest.approx(by_score[0]["score"] - by_score[1]["score"], abs=0.001)
     assert lead["low"] <= lead["by"] <= lead["high"]
+
+
+def test_a_score_and_its_interval_are_of_the_same_deals(tmp_path) -> None:
+    """Whoever is ahead by matches of unfinished deals is not above whom the verdict calls first."""
+    _, result = play(tmp_path, table(*THREE, pairs=6))
+    with closing(sqlite3.connect(tmp_path / "record.db")) as db, db:
+        db.execute("UPDATE seat SET score = player = 3 WHERE match LIKE '%-0003_' OR match LIKE '%-0005_'")
+        lost = "match LIKE '%-0003b' OR match LIKE '%-0005c'"
+        db.execute(f"UPDATE seat SET score = NULL, rank = NULL, outcome = NULL, points = NULL WHERE {lost}")
+        db.execute(f"UPDATE match SET status = 'void' WHERE {lost.replace('match', 'id')}")
+    result = run_result(tmp_path)
+    told = summary(result)
+    assert (told["pairs"], told["matches"]) == (4, 16)
+    for player, standing in zip(told["players"], result.standings, strict=True):
+        whole = mean(pair[standing.player.id] for pair in result.pairs)
+        assert player["score"] == pytest.approx(whole) != pytest.approx(standing.score)
+        assert player["score_low"] <= player["score"] <= player["score_high"]
+    best = sorted(told["players"], key=lambda player: -player["score"])
+    assert [told["lead"]["first"], told["lead"]["second"]] == [player["label"] for player in best[:2]]
 
 
 def test_one_deal_says_nothing(tmp_path) -> None:
