@@ -64,14 +64,17 @@ def canonical(players: tuple[str, ...], book: PriceBook | None = None) -> tuple[
     return tuple(str(Spec.parse(spec, book or PriceBook.load())) for spec in players)
 
 
-def seated_variant(game: str, variant: Mapping[str, int], players: int) -> dict[str, int]:
-    """The variant with a seat for each player: a game whose variant has `players` takes as many as come.
+def seated_game(game: str, variant: Mapping[str, int], players: int) -> tuple[str, dict[str, int]]:
+    """A game and its variant with a seat for each player, the same however the same was asked for.
 
-    Raises ValueError where the game is for another number, saying which games are for this one.
+    A game whose variant has `players` takes as many as come. The variant is whole, so that neither a default
+    spelt out nor one that changes later makes another game of it. Raises ValueError where the game is for
+    another number, saying which games are for this one.
     """
     takes = engine.new(game).variant()
     asked = variant.get("players", players)
     if asked != players:
+        engine.new(game, 0, players=asked)
         raise ValueError(
             f"{game}?players={asked} has {asked} seats, but {players} players were named: name {asked}, "
             f"or leave players={asked} out"
@@ -79,9 +82,14 @@ def seated_variant(game: str, variant: Mapping[str, int], players: int) -> dict[
     seats, why = _seats(game, players)
     if seats != players:
         fit = [name for name in engine.games() if _seats(name, players)[0] == players]
+        fit = _widened(game, players) or fit
         hint = f"try --game {' or '.join(fit)}" if fit else "there is no game for so many"
-        raise ValueError(f"{why or f'{game} is for {seats} players, got {players}'}: {hint}")
-    return {"players": players, **variant} if "players" in takes else dict(variant)
+        is_for = f"{game} is for {seats} player{'' if seats == 1 else 's'}, got {players}"
+        raise ValueError(f"{why or is_for}: {hint}")
+    seat = {"players": players} if "players" in takes else {}
+    made = engine.new(game, 0, **{**variant, **seat})
+    name = made.name() if ":" in game else game  # behind a bridge the name holds the parameters
+    return name, dict(made.variant())
 
 
 def _seats(game: str, players: int) -> tuple[int, str]:
@@ -92,6 +100,21 @@ def _seats(game: str, players: int) -> tuple[int, str]:
     except ValueError as error:
         return 0, str(error)
     return int(made.num_players()), ""
+
+
+def _widened(game: str, players: int) -> list[str]:
+    """The game behind a bridge for so many, as the shell takes it, where its platform has that."""
+    from engine.registry import bridge
+
+    prefix, colon, name = game.partition(":")
+    titles = bridge(prefix).titles() if colon and "(" not in name else []
+    return [
+        f"'{game}(players={players})'"
+        for title in titles
+        if title["name"] == game
+        and "players" in title["parameters"]
+        and title["players"][0] <= players <= title["players"][1]
+    ]
 
 
 def draw_opening(request: DuelRequest, seed: int) -> tuple[int, ...]:

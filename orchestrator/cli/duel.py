@@ -223,11 +223,11 @@ def same_request(record: Record, asked: dict[str, Any]) -> DuelRequest:
 
 def fitted(asked: dict[str, Any], players: int) -> dict[str, Any]:
     """What was asked, for so many players: a seat for everybody, and whole pairs or deals. Raises ValueError."""
-    from orchestrator.request import seated_variant
+    from orchestrator.request import seated_game
 
     asked = dict(asked)
     if "game" in asked:
-        asked["variant"] = seated_variant(asked["game"], asked.get("variant", {}), players)
+        asked["game"], asked["variant"] = seated_game(asked["game"], asked.get("variant", {}), players)
     if "games" in asked:
         games = asked.pop("games")
         asked["pairs"] = math.ceil(games / players)

@@ -20,7 +20,7 @@ import engine
 from orchestrator.fixture import Fixture, Result, around
 from orchestrator.match import forfeited
 from orchestrator.record.reading import run_result
-from orchestrator.request import seated_variant
+from orchestrator.request import seated_game
 from orchestrator.summary import summary
 from providers.base import Retryable
 from tests.orchestrator.duels import Invited, integrity, play, request, rows
@@ -264,14 +264,33 @@ def test_two_deals_are_never_repeats_and_one_deal_is(tmp_path) -> None:
 
 
 def test_a_game_takes_as_many_as_come_or_says_what_would() -> None:
-    assert seated_variant("highcard", {}, 4) == {"players": 4}
-    assert seated_variant("highcard", {"players": 4}, 4) == {"players": 4}
-    assert seated_variant("connect4", {}, 2) == {}
+    assert seated_game("highcard", {}, 4) == ("highcard", {"players": 4})
+    assert seated_game("highcard", {"players": 4}, 4) == ("highcard", {"players": 4})
+    assert seated_game("connect4", {}, 2) == ("connect4", {})
     for game, variant, players, says in (
         ("highcard", {"players": 3}, 4, r"highcard\?players=3 has 3 seats, but 4 .* leave players=3 out"),
+        ("highcard", {"players": 0}, 4, "2 to 5 players, got 0$"),
         ("highcard", {}, 99, "2 to 5 players, got 99: there is no game for so many"),
         ("connect4", {}, 3, "connect4 is for 2 players, got 3: try --game .*highcard"),
         ("chess", {}, 3, "no game 'chess'"),
     ):
         with pytest.raises(ValueError, match=says):
-            seated_variant(game, variant, players)
+            seated_game(game, variant, players)
+
+
+def test_one_game_has_one_name_however_it_was_asked_for() -> None:
+    """Otherwise runs of the same game would stand on two leaderboards."""
+    whole = {"players": 3, "cards": 7, "rounds": 15}
+    for asked in ({}, {"cards": 7}, {"rounds": 15}, {"rounds": 0, "players": 3}, whole):
+        assert seated_game("blob", asked, 3) == ("blob", whole)
+    assert seated_game("blob", {"cards": 8, "rounds": 15}, 3)[1] == {"players": 3, "cards": 8, "rounds": 15}
+
+
+def test_games_of_openspiel_have_one_name_and_are_offered_for_so_many() -> None:
+    pytest.importorskip("pyspiel")
+    named = seated_game("openspiel:go(komi=7.5,board_size=5)", {}, 2)
+    assert named == seated_game("openspiel:go(board_size=5)", {}, 2) == ("openspiel:go(board_size=5)", {})
+    with pytest.raises(ValueError, match=r"for 2 players, got 3: try --game 'openspiel:kuhn_poker\(players=3\)'$"):
+        seated_game("openspiel:kuhn_poker", {}, 3)
+    with pytest.raises(ValueError, match="for 1 player, got 2: try --game"):
+        seated_game("openspiel:2048", {}, 2)
