@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.cli import text
+
+if TYPE_CHECKING:
+    from engine import Game
+
+MOST_SEATS = 16  # tried
 
 
 @click.command(short_help="The games that can be played.")
@@ -70,6 +76,7 @@ def describe(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "players": int(game.num_players()),
+        "seats": _seats(game),
         "actions": int(game.num_actions()),
         "max_plies": int(game.max_plies()),
         "hidden_information": bool(game.hidden_information()),
@@ -78,6 +85,17 @@ def describe(name: str) -> dict[str, Any]:
         "source": "built in" if module.startswith("engine.games.") else module,
         "rules": game.rules_text(),
     }
+
+
+def _seats(game: Game) -> list[int]:
+    """The fewest and the most players of a game whose variant has `players`; otherwise its number twice."""
+    import engine
+
+    fit = [int(game.num_players())]
+    for players in range(1, MOST_SEATS + 1) if "players" in game.variant() else ():
+        with suppress(ValueError):
+            fit.append(int(engine.new(game.name(), 0, players=players).num_players()))
+    return [min(fit), max(fit)]
 
 
 def _print(found: list[dict[str, Any]]) -> None:
@@ -93,7 +111,8 @@ def _print(found: list[dict[str, Any]]) -> None:
     for game in found:
         table.add_row(
             text.one_line(game["name"]),
-            *(str(game[name]) for name in ("players", "actions", "max_plies")),
+            _range(*game["seats"]),
+            *(str(game[name]) for name in ("actions", "max_plies")),
             "hidden" if game["hidden_information"] else "perfect",
             "compiled" if game["compiled"] else "plain Python",
             text.one_line(" ".join(f"{key}={value}" for key, value in game["variant"].items()))
@@ -114,13 +133,16 @@ def _print_titles(found: list[dict[str, Any]]) -> None:
         table.add_column(name, no_wrap=True)
     table.add_column("parameters, in brackets after the name")
     for game in found:
-        low, high = game["players"]
         settings = game["parameters"].items()
         table.add_row(
             game["name"],
-            str(low) if low == high else f"{low}-{high}",
+            _range(*game["players"]),
             "hidden" if game["hidden_information"] else "perfect",
             "yes" if game["chance"] else "no",
             text.one_line(", ".join(f"{key}={value}" for key, value in sorted(settings))) or text.NOTHING,
         )
     text.console().print(table)
+
+
+def _range(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low}-{high}"

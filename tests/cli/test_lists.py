@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -33,10 +34,13 @@ def test_games_lists_every_game_with_its_facts() -> None:
     for name, facts in found.items():
         game = engine.new(name)
         assert facts["players"] == game.num_players() and facts["actions"] == game.num_actions()
+        assert facts["seats"][0] <= facts["players"] <= facts["seats"][1]
         assert facts["compiled"] == engine.is_compiled()
         assert facts["rules"] == game.rules_text()
     out = run("games").stdout
     assert all(name in out for name in engine.games()) and "perfect" in out
+    assert found["blob"]["seats"] == [3, 8] and found["othello"]["seats"] == [2, 2]
+    assert re.search(r"^blob +3-8 ", out, re.MULTILINE) and re.search(r"^othello +2 ", out, re.MULTILINE)
 
 
 def test_games_of_another_platform_are_pointed_at_and_listed_when_asked_for() -> None:
