@@ -199,9 +199,13 @@ def _schema(fields: Mapping[str, str], track: Track, num_actions: int) -> dict[s
 
 
 def _moves(view: View) -> str:
-    """The history in play order, seats named where the order alone does not tell them."""
+    """The history in play order, seats named where the order alone does not tell them.
+
+    A blank parts two moves, or a bar where moves have blanks themselves, as `24/20 8/3` in backgammon.
+    """
     if not view.history:
         return "none"
+    gap = " | " if any(" " in move.text for move in view.history) else " "
     if view.num_players == 2 and all(move.seat == ply % 2 for ply, move in enumerate(view.history)):
-        return " ".join([move.text for move in view.history])
-    return " ".join([f"P{move.seat + 1}:{move.text}" for move in view.history])
+        return gap.join([move.text for move in view.history])
+    return gap.join([f"P{move.seat + 1}:{move.text}" for move in view.history])

@@ -295,15 +295,21 @@ def read(request: Request) -> Ask:
     legal = next((found for text in users if (found := _LEGAL.search(text))), None)
     lines = _LEGAL_LINE.findall("\n".join([*legal[1].split(), legal[2]])) if legal else ()
     listed = tuple((int(number), text or number) for number, text in lines)
-    played = [] if moves in (None, "", "none") else str(moves).split()
-    game = None if moves is None else _position(request.system, played)
+    game = None if moves is None else _after(request.system, "" if moves == "none" else moves)
     if game is not None and listed and {text for _, text in listed} != _notation(game):
         game = None  # chance fell otherwise there: the moves do not tell what the dice show
-    return Ask(game, listed, bool(played))
+    return Ask(game, listed, moves not in (None, "", "none"))
 
 
 def _notation(game: Game) -> set[str]:
     return {game.action_text(action) for action in game.legal_actions()}
+
+
+def _after(system: str, moves: str) -> Game | None:
+    """The game after these moves, which a blank parts or, where moves have blanks themselves, a bar."""
+    if " | " in moves:
+        return _position(system, moves.split(" | "))
+    return _position(system, moves.split()) or (_position(system, [moves]) if " " in moves else None)
 
 
 def _position(system: str, played: list[str]) -> Game | None:

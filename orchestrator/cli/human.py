@@ -70,7 +70,7 @@ def _situation(view: View) -> list[str]:
 
 
 def _legal(view: View) -> str:
-    shown = " ".join(text.one_line(action.text) for action in view.legal[:SHOWN])
+    shown = text.moves(action.text for action in view.legal[:SHOWN])
     return shown + (f" … ({len(view.legal)} in all)" if len(view.legal) > SHOWN else "")
 
 

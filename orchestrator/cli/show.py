@@ -261,7 +261,7 @@ class Teller:
         game = _game(self.story.decisions[0]) if self.story.decisions else None
         if game is None:
             return Text(f"opening, nobody's choice: actions {self.story.match.opening}\n", "dim")
-        moves = " ".join(move.text for move in game.history()[: len(self.story.match.opening)])
+        moves = text.moves(move.text for move in game.history()[: len(self.story.match.opening)])
         return Group(
             Text(f"opening, nobody's choice: {moves}", "dim"),
             Text(_board(game, self.story.decisions[0].seat)),

@@ -80,6 +80,12 @@ def dollars(usd: float) -> str:
     return money(round(usd * PICO))
 
 
+def moves(texts: Iterable[str]) -> str:
+    """Moves beside each other, a bar between them where they have blanks themselves."""
+    told = [one_line(each) for each in texts]
+    return (" | " if any(" " in each for each in told) else " ").join(told)
+
+
 def percent(part: float, whole: float) -> str:
     """A share with one decimal; what is neither none nor all never reads so."""
     if not whole:

@@ -180,3 +180,8 @@ def test_small_words() -> None:
 )
 def test_what_a_game_paid(number: float, told: str) -> None:
     assert text.amount(number) == told
+
+
+def test_moves_with_blanks_are_parted_by_bars() -> None:
+    assert text.moves(["e4", "Nf3"]) == "e4 Nf3" and text.moves([]) == ""
+    assert text.moves(["24/20 8/3", "8/7/6", "a\x1bb"]) == "24/20 8/3 | 8/7/6 | a␛b"

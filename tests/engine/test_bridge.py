@@ -183,6 +183,16 @@ def test_the_stand_in_does_not_take_its_own_dice_for_those_of_the_match() -> Non
     assert rebuilt[0] and not all(rebuilt)  # seed 0 is what it rebuilds with
 
 
+@pytest.mark.parametrize("plies", [1, 2, 7])
+def test_the_stand_in_reads_moves_that_have_blanks(plies: int) -> None:
+    game, rng = new("go(board_size=5)"), Rng(plies)
+    for _ in range(plies):
+        game.apply(game.random_action(rng))
+    asked = prompts.render(game.view(game.current_player()))
+    found = read(Request("random", asked.system, (Message("user", asked.user),), asked.schema)).game
+    assert found is not None and found.to_bytes() == game.to_bytes()
+
+
 def test_a_person_names_the_move_that_was_typed() -> None:
     game = after(new("chess"), "b4", "a5", "Bb2", "a4", "Bc3", "a3", "Bd4", "c5")
     known = typed(game.view(1))

@@ -88,6 +88,13 @@ def test_history_names_the_player_only_where_order_does_not() -> None:
     assert "\nMoves so far: P1:x P1:y P2:z\n" in render(twice).user
 
 
+def test_a_bar_parts_moves_that_have_blanks_themselves() -> None:
+    two = imagined({0: "a"}, ((0, "24/20 8/3"), (1, "13/9 6/4"), (0, "8/7/6")))
+    assert "\nMoves so far: 24/20 8/3 | 13/9 6/4 | 8/7/6\n" in render(two).user
+    twice = imagined({0: "a"}, ((1, "B a1"), (0, "W b2")))
+    assert "\nMoves so far: P2:B a1 | P1:W b2\n" in render(twice).user
+
+
 def test_a_game_without_a_template_gets_board_or_facts() -> None:
     assert "\n(a board)\n" in render(imagined({0: "a"})).user
     facts = render(imagined({0: "a"}, board="", facts={"hand": ["AH", "2H"], "trump": "S"})).user
