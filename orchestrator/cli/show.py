@@ -150,9 +150,7 @@ def _matches(result: RunResult) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("match", no_wrap=True)
     two = len(result.standings) == 2
-    table.add_column(
-        "players by seat" if two else "players by seat, with points", overflow="fold"
-    )
+    table.add_column("players by seat" if two else "players by seat, with points", overflow="fold")
     table.add_column("result" if two else "first", no_wrap=two, overflow="fold")
     table.add_column("plies", justify="right")
     for match in result.matches:

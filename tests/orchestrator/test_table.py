@@ -99,7 +99,9 @@ def test_who_begins_is_told_and_need_not_be_the_first_seat(tmp_path) -> None:
     asked = table("bot:greedy", "bot:random", "bot:mcts:2", game="blob", variant=variant, pairs=1)
     play(tmp_path, asked, events=events)
     for started in (event for event in events if event.get("status") == "started"):
-        first = next(event for event in events if event["type"] == "decision" and event["match"] == started["id"])
+        first = next(
+            event for event in events if event["type"] == "decision" and event["match"] == started["id"]
+        )
         assert started["begins"] == 1 and started["seats"][1] == first["player"]
 
 
@@ -290,7 +292,9 @@ def test_games_of_openspiel_have_one_name_and_are_offered_for_so_many() -> None:
     pytest.importorskip("pyspiel")
     named = seated_game("openspiel:go(komi=7.5,board_size=5)", {}, 2)
     assert named == seated_game("openspiel:go(board_size=5)", {}, 2) == ("openspiel:go(board_size=5)", {})
-    with pytest.raises(ValueError, match=r"for 2 players, got 3: try --game 'openspiel:kuhn_poker\(players=3\)'$"):
+    with pytest.raises(
+        ValueError, match=r"for 2 players, got 3: try --game 'openspiel:kuhn_poker\(players=3\)'$"
+    ):
         seated_game("openspiel:kuhn_poker", {}, 3)
     with pytest.raises(ValueError, match="for 1 player, got 2: try --game"):
         seated_game("openspiel:2048", {}, 2)
