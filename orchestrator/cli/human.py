@@ -55,10 +55,8 @@ def _typed(view: View) -> dict[str, int]:
 
 
 def _situation(view: View) -> list[str]:
-    mark = view.facts.get("mark")
-    if not mark and view.num_players > 2:
-        mark = f"P{view.seat + 1} of {view.num_players}"
-    lines = [f"{view.game}, move {view.ply + 1}: your turn" + (f", you are {mark}" if mark else "")]
+    mark = view.facts.get("mark") or f"P{view.seat + 1} of {view.num_players}"
+    lines = [f"{view.game}, move {view.ply + 1}: your turn, you are {mark}"]
     if view.num_players > 2:
         since = takewhile(lambda move: move.seat != view.seat, reversed(view.history))
         return lines + [f"P{move.seat + 1} played {text.one_line(move.text)}" for move in [*since][::-1]]

@@ -165,7 +165,7 @@ class Board:
             "tracks": list(self.tracks),
             "pairs": len(self.pairs),
             "distinct_pairs": len(self.clusters),
-            "elo_zero": self.zero,
+            "elo_zero": self.zero if self.seats == 2 else None,
             "players": [line_json(line) for line in self.ranked()],
         }
 
@@ -412,6 +412,11 @@ def _table_notes(board: Board) -> list[str]:
         "Score: the share of opponents beaten, ties half. First: of its matches; a shared first place by its share.",
         "Means of all finished matches. No rating: a score is worth what the others at the table are worth.",
     ]
+    if len(board.clusters) < len(board.pairs):
+        notes.append(
+            f"Of {text.plural(len(board.pairs), 'complete deal')} {len(board.clusters)} are different: what "
+            "repeats another (the same seed, or move by move) is counted again."
+        )
     if any(line.total.paid < line.total.matches for line in board.lines.values()):
         notes.append(
             "Points: without the matches that a forfeit ended, where nobody knows what they would have paid."

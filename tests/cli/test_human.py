@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import engine
-from orchestrator.cli.human import ask_for_move
+from orchestrator.cli.human import _situation, ask_for_move
 from orchestrator.players import Halt
 from tests.engine.plain_games import Highcard
 
@@ -62,6 +62,10 @@ def test_a_person_at_a_table_sees_their_hand_and_what_the_others_did_since(
         assert asyncio.run(ask_for_move(table.view(3))) == 0
     err = capsys.readouterr().err
     assert "highcard, move 4: your turn, you are P4 of 4" in err
+    assert _situation(engine.new("blob", 1).view(1))[0] == "blob, move 1: your turn, you are P2 of 5"
+    two = Highcard(players=2)
+    two.reset(engine.Rng(5))
+    assert _situation(two.view(0)) == ["highcard, move 1: your turn, you are P1 of 2"]
     assert [line for line in err.splitlines() if " played " in line] == [
         f"P{seat} played a hidden card" for seat in (1, 2, 3)
     ]

@@ -161,6 +161,7 @@ def test_a_table_has_its_own_board_and_no_elo(tmp_path: Path, monkeypatch: pytes
     assert set(found) == {2, 3, 4} and len(boards(tmp_path)) == 3
     assert {player["elo"] for player in found[3]["players"]} == {None}
     assert found[2]["players"][1]["elo"] == 0 and found[3]["pairs"] == 6
+    assert found[2]["elo_zero"] and found[3]["elo_zero"] is None
     told = {player["spec"]: player for player in found[3]["players"]}
     assert {spec: each["matches"] for spec, each in told.items()} == {
         "bot:greedy": 12, "bot:random": 24, "sim:random?prose=0.7": 18,
@@ -184,6 +185,9 @@ def test_a_table_has_its_own_board_and_no_elo(tmp_path: Path, monkeypatch: pytes
     assert three.startswith("highcard players=3 · table of 3 · open track\n")
     assert "No rating" in three and "Elo" not in three and "Points: without the matches" in three
     assert max(len(line.rstrip()) for line in three.splitlines() if "  " in line) <= 80
+    assert "different" not in three
+    table("again", "bot:greedy", "bot:random", "sim:random?prose=0.7", pairs=4)
+    assert "Of 10 complete deals 6 are different" in " ".join(leaderboard(tmp_path).stdout.split())
 
 
 def test_what_the_stand_in_answered_is_never_joined_with_a_model(tmp_path: Path) -> None:
