@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
@@ -256,14 +256,21 @@ def seat_players(request: DuelRequest, table: Table, *, billed: bool = False) ->
     labels = [player.seated.label for player in players]
     if len(set(labels)) == len(labels):
         return players
-    options = [player.seated.spec.partition("?")[2] for player in players]
-    if len(set(zip(labels, options, strict=True))) == len(labels):
-        marks = [f"?{option}" if option else "" for option in options]
-    else:
-        marks = [f" #{number}" for number in range(1, len(labels) + 1)]
+    apart = told_apart(labels, [player.seated.spec.partition("?")[2] for player in players])
+    return [seat(spec, label) for spec, label in zip(request.players, apart, strict=True)]
+
+
+def told_apart(labels: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Labels that differ: by the options where those do, and by their places where even those are the same."""
+    known: dict[str, set[str]] = {}
+    for label, option in zip(labels, options, strict=True):
+        known.setdefault(label, set()).add(option)
+    named = [
+        f"{label}?{option}" if option and len(known[label]) > 1 else label
+        for label, option in zip(labels, options, strict=True)
+    ]
     return [
-        seat(spec, label + mark if labels.count(label) > 1 else label)
-        for spec, label, mark in zip(request.players, labels, marks, strict=True)
+        f"{name} #{number}" if named.count(name) > 1 else name for number, name in enumerate(named, start=1)
     ]
 
 

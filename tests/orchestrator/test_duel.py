@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.duel import Duel
+from orchestrator.duel import Duel, told_apart
 from orchestrator.fixture import Result
 from orchestrator.players import Decision, HumanPlayer, Seated
 from orchestrator.record.database import RecordError
@@ -199,6 +199,13 @@ def test_twins_are_told_apart(tmp_path) -> None:
     _, result = play(tmp_path, request("bot:random", "bot:random"))
     assert [standing.player.label for standing in result.standings] == ["bot:random #1", "bot:random #2"]
     assert len({standing.player.hash for standing in result.standings}) == 1, "as players they are one"
+
+
+def test_players_who_share_a_name_are_told_apart_by_options_then_by_places() -> None:
+    assert told_apart("ab", ["", "x=1"]) == ["a", "b"]
+    assert told_apart("aa", ["", "x=1"]) == ["a", "a?x=1"]
+    assert told_apart("aa", ["x=1", "x=1"]) == ["a #1", "a #2"]
+    assert told_apart("aaab", ["", "x=1", "x=1", ""]) == ["a", "a?x=1 #2", "a?x=1 #3", "b"]
 
 
 def test_events_tell_the_story_in_order(tmp_path) -> None:
