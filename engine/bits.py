@@ -13,9 +13,12 @@ import struct
 from typing import Final
 
 from librt.vecs import vec
-from mypy_extensions import i64, u8
+from mypy_extensions import i32, i64, u8
 
 F32_ONE: Final[i64] = 0x3F800000  # the bits of float32 1.0
+
+# Single bits, for sixteen cells at once: -(cells & BITS[k]) & F32_ONE is 1.0 where cell k is set, up to k = 23.
+BITS: Final = vec[i32]([i32(2**k) for k in range(16)])
 
 # By (byte << 3) + k: where the bit stands that has k set bits above it in that byte.
 FROM_TOP: Final = vec[u8](
@@ -147,3 +150,24 @@ def f32_ratio(part: i64, whole: i64) -> i64:
     if rest > whole or (rest == whole and quotient & 1):
         quotient += 1  # to even; 2**24 carries into the exponent, as it has to
     return sign + (exponent << 23) + quotient - 0x800000
+
+
+def too_short(got: i64, wanted: i64) -> ValueError:
+    """What to raise for a vec that numbers do not fit in."""
+    return ValueError(f"expected room for {wanted} numbers, got a vec of {got}")
+
+
+def put_floats(row: vec[i32], out: vec[i32], base: i64) -> None:
+    """Copy `row` to out[base:]."""
+    i: i64 = 0
+    while i < len(row):
+        out[base + i] = row[i]
+        i += 1
+
+
+def put_flags(row: vec[u8], out: vec[u8], base: i64) -> None:
+    """Copy `row` to out[base:]."""
+    i: i64 = 0
+    while i < len(row):
+        out[base + i] = row[i]
+        i += 1

@@ -222,18 +222,18 @@ class Game:
         while self.current_player() >= 0:
             self.step(self.random_action(rng))
 
-    def mask_into(self, out: vec[u8], base: i64) -> None:
-        """Write 1 for legal and 0 for illegal into out[base : base + num_actions]."""
+    def mask_into(self, out: vec[u8]) -> None:
+        """Write 1 for legal and 0 for illegal into the first num_actions of out."""
         size = self.num_actions()
         i: i64 = 0
         while i < size:
-            out[base + i] = 0
+            out[i] = 0
             i += 1
         ids = self._scratch()
         n = self.legal_into(ids)
         i = 0
         while i < n:
-            out[base + ids[i]] = 1
+            out[ids[i]] = 1
             i += 1
 
     def ply(self) -> i64:
@@ -246,8 +246,8 @@ class Game:
         """Floats in an observation."""
         return self.num_actions() + self.num_players()
 
-    def observe_into(self, seat: i64, out: vec[i32], base: i64) -> None:
-        """Write what `seat` sees into out[base : base + observation_size] as float32 bits.
+    def observe_into(self, seat: i64, out: vec[i32]) -> None:
+        """Write what `seat` sees into the first observation_size of out, as float32 bits.
 
         By default only the legal mask (zeros when `seat` is not to move) and a one-hot of how many seats
         after `seat` the mover sits: safe for every game, and worth overriding.
@@ -255,26 +255,26 @@ class Game:
         size = self.observation_size()
         i: i64 = 0
         while i < size:
-            out[base + i] = 0
+            out[i] = 0
             i += 1
         who = self.current_player()
         if who < 0:
             return
         players = self.num_players()
-        out[base + self.num_actions() + (who + players - seat) % players] = i32(F32_ONE)
+        out[self.num_actions() + (who + players - seat) % players] = i32(F32_ONE)
         if who == seat:
             ids = self._scratch()
             n = self.legal_into(ids)
             i = 0
             while i < n:
-                out[base + ids[i]] = i32(F32_ONE)
+                out[ids[i]] = i32(F32_ONE)
                 i += 1
 
     def legacy_observation_size(self) -> i64:
         """Floats in the seat-absolute observation of earlier platforms; 0 where there was none."""
         return 0
 
-    def observe_legacy_into(self, seat: i64, out: vec[i32], base: i64) -> None:
+    def observe_legacy_into(self, seat: i64, out: vec[i32]) -> None:
         """As `observe_into`, in the legacy form."""
         raise ValueError(f"{self.name()} has no legacy observation")
 
@@ -434,7 +434,7 @@ class Game:
     def action_mask(self) -> bytes:
         """num_actions bytes, 1 for legal and 0 for not."""
         mask = vec[u8]([0] * self.num_actions())
-        self.mask_into(mask, 0)
+        self.mask_into(mask)
         return bytes(memoryview(mask))
 
     @final
@@ -448,10 +448,10 @@ class Game:
             who = self.current_player()
         if legacy:
             out = vec[i32]([0] * self.legacy_observation_size())
-            self.observe_legacy_into(who, out, 0)
+            self.observe_legacy_into(who, out)
         else:
             out = vec[i32]([0] * self.observation_size())
-            self.observe_into(who, out, 0)
+            self.observe_into(who, out)
         buffer: Any = memoryview(out)  # typed by its items, which the casts change
         floats: memoryview = buffer.cast("B").cast("f")
         return floats

@@ -14,10 +14,10 @@ game's own, processes (one VecGames in each is the way to use several cores).
 from importlib import import_module
 from typing import Any, Final, final
 
-from librt.vecs import vec
+from librt.vecs import extend, vec
 from mypy_extensions import i32, i64, u8
 
-from engine.bits import f32_bits
+from engine.bits import f32_bits, put_flags, put_floats
 from engine.core import Game, IllegalAction
 from engine.registry import make_game
 from engine.rng import Rng, derive
@@ -88,12 +88,17 @@ class VecGames:
         self._num_players: i64 = first.num_players()
         self._size: i64 = first.observation_size()
         self._keep_final = final_observations
-        self._observations: vec[i32] = vec[i32]([0] * (n * self._size))
+        # Vecs of no items with room for all rows: what `step` appends lies in their memory, so it never moves.
+        self._no_observations: vec[i32] = vec[i32](capacity=n * self._size)
+        self._no_masks: vec[u8] = vec[u8](capacity=n * self._num_actions)
+        self._observation: vec[i32] = vec[i32]([0] * self._size)
+        self._mask: vec[u8] = vec[u8]([0] * self._num_actions)
+        self._observations: vec[i32] = extend(self._no_observations, vec[i32]([0] * (n * self._size)))
+        self._masks: vec[u8] = extend(self._no_masks, vec[u8]([0] * (n * self._num_actions)))
         kept: i64 = n * self._size
         if not final_observations:
             kept = 0
         self._final: vec[i32] = vec[i32]([0] * kept)
-        self._masks: vec[u8] = vec[u8]([0] * (n * self._num_actions))
         self._players: vec[i64] = vec[i64]([0] * n)
         self._actions: vec[i64] = vec[i64]([0] * n)
         self._movers: vec[i64] = vec[i64]([0] * n)
@@ -146,10 +151,10 @@ class VecGames:
         movers = self._movers
         dones = self._dones
         lengths = self._lengths
-        observations = self._observations
-        masks = self._masks
-        size = self._size
-        width = self._num_actions
+        observation = self._observation
+        mask = self._mask
+        observations = self._no_observations
+        masks = self._no_masks
         n = self._n
         i: i64 = 0
         while i < n:
@@ -164,8 +169,11 @@ class VecGames:
             if next < 0:
                 next = self._finish(i, game, who)
             players[i] = next
-            game.observe_into(next, observations, i * size)
-            game.mask_into(masks, i * width)
+            # A row at a time: games write fastest to a fixed place, and appending a row is a memcpy.
+            game.observe_into(next, observation)
+            game.mask_into(mask)
+            observations = extend(observations, observation)
+            masks = extend(masks, mask)
             i += 1
 
     def random_actions(self) -> None:
@@ -221,7 +229,8 @@ class VecGames:
         self._dones[i] = 1
         self._matches[i] += 1
         if self._keep_final:
-            game.observe_into(who, self._final, i * self._size)
+            game.observe_into(who, self._observation)
+            put_floats(self._observation, self._final, i * self._size)
         game.reset(self._chance[i])
         return game.current_player()
 
@@ -239,8 +248,10 @@ class VecGames:
         game = self._games[i]
         who = game.current_player()
         self._players[i] = who
-        game.observe_into(who, self._observations, i * self._size)
-        game.mask_into(self._masks, i * self._num_actions)
+        game.observe_into(who, self._observation)
+        game.mask_into(self._mask)
+        put_floats(self._observation, self._observations, i * self._size)
+        put_flags(self._mask, self._masks, i * self._num_actions)
 
     def _as_float(self, game: Game, payoff: i64) -> i32:
         """The bits of a payoff as float32, in units of `payoff_scale`."""

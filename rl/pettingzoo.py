@@ -110,9 +110,9 @@ class GameEnv(AECEnv):
         """New arrays of what the agent sees; its mask is all 0 when it is not to move."""
         game = self.game
         seat = self._seats[agent]
-        game.observe_into(seat, self._seen, 0)
+        game.observe_into(seat, self._seen)
         if game.current_player() == seat:
-            game.mask_into(self._mask, 0)
+            game.mask_into(self._mask)
             mask = self._mask_array.copy()
         else:
             mask = self._no_actions.copy()

@@ -60,8 +60,8 @@ def step_numbers(name: str) -> Measure:
         for _ in range(MATCHES):
             reset(rng)
             while count := legal_into(ids):
-                observe_into(current_player(), seen, 0)
-                mask_into(mask, 0)
+                observe_into(current_player(), seen)
+                mask_into(mask)
                 step(ids[getrandbits(24) % count])
                 n += 1
         return n
@@ -173,13 +173,13 @@ def clone(name: str) -> Measure:
 def observe(name: str) -> Measure:
     game = made(name)
     seen = vec[i32]([0] * game.observation_size())
-    return Measure(repeated(lambda: game.observe_into(0, seen, 0)), str(game.observation_size()))
+    return Measure(repeated(lambda: game.observe_into(0, seen)), str(game.observation_size()))
 
 
 def mask(name: str) -> Measure:
     game = made(name)
     out = vec[u8]([0] * game.num_actions())
-    return Measure(repeated(lambda: game.mask_into(out, 0)), str(game.num_actions()))
+    return Measure(repeated(lambda: game.mask_into(out)), str(game.num_actions()))
 
 
 def pick() -> Measure:

@@ -347,15 +347,15 @@ class OpenSpielGame(Game):
     def observation_size(self) -> i64:
         return self._title.size + self._title.players
 
-    def observe_into(self, seat: i64, out: vec[i32], base: i64) -> None:
+    def observe_into(self, seat: i64, out: vec[i32]) -> None:
         """OpenSpiel's observation tensor (where it has none, its information state tensor; or nothing), then
         a one-hot of how many seats after `seat` the mover sits, zeros when over."""
         title = self._title
         if title.numbers:
             floats = array("f", getattr(self._state, title.numbers)(int(seat)))
             for i, bits in enumerate(memoryview(floats).cast("B").cast("i")):
-                out[base + i] = bits
-        tail: i64 = base + title.size
+                out[i] = bits
+        tail: i64 = title.size
         players: i64 = title.players
         for i in range(title.players):
             out[tail + i] = 0

@@ -14,7 +14,7 @@ from typing import Any, Final, final
 from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr, u8
 
-from engine.bits import F32_ONE, bit, f32_bits, f32_ratio, popcount
+from engine.bits import F32_ONE, bit, f32_bits, f32_ratio, popcount, too_short
 from engine.core import VALUE_ONE, Game
 from engine.deals import Deals, lowest
 from engine.rng import Rng
@@ -397,9 +397,11 @@ class Blob(Game):
             cards &= cards - 1
         return ids
 
-    def mask_into(self, out: vec[u8], base: i64) -> None:
-        i: i64 = base
-        while i < base + ACTIONS:
+    def mask_into(self, out: vec[u8]) -> None:
+        if len(out) < ACTIONS:  # checked once, gcc clears all at once
+            raise too_short(len(out), ACTIONS)
+        i: i64 = 0
+        while i < ACTIONS:
             out[i] = 0
             i += 1
         if self._who < 0:
@@ -407,15 +409,15 @@ class Blob(Game):
         if self._num_bids < self._players:
             i = 0
             while i <= self._dealt:
-                out[base + CARDS + i] = 1
+                out[CARDS + i] = 1
                 i += 1
             forbidden = self._forbidden()
             if forbidden >= 0:
-                out[base + CARDS + forbidden] = 0
+                out[CARDS + forbidden] = 0
             return
         cards = self._playable()
         while cards:
-            out[base + lowest(cards)] = 1
+            out[lowest(cards)] = 1
             cards &= cards - 1
 
     def random_action(self, rng: Rng) -> i64:
@@ -695,7 +697,7 @@ class Blob(Game):
     def observation_size(self) -> i64:
         return 170 + 10 * self._players
 
-    def observe_into(self, seat: i64, out: vec[i32], base: i64) -> None:
+    def observe_into(self, seat: i64, out: vec[i32]) -> None:
         """As seen from `seat`; seats in order from it on.
 
         0-51 own hand; 52-103 the current trick at the card's index: (place in play order) / players;
@@ -708,29 +710,29 @@ class Blob(Game):
         """
         n = self._players
         shares = SHARES
-        i: i64 = base
-        while i < base + 170:
+        if len(out) < 170:  # checked once, gcc clears all at once
+            raise too_short(len(out), self.observation_size())
+        i: i64 = 0
+        while i < 170:
             out[i] = 0
             i += 1
-        write_cards(self._seats[seat], out, base)
-        write_cards(self._seen, out, base + 104)
+        write_cards(self._seats[seat], out, 0)
+        write_cards(self._seen, out, 104)
         i = 1
         while i <= self._in_trick:
-            out[base + 52 + self.card_played(self._num_played - i)] = i32(
-                shares[14 * n + self._in_trick + 1 - i]
-            )
+            out[52 + self.card_played(self._num_played - i)] = i32(shares[14 * n + self._in_trick + 1 - i])
             i += 1
-        out[base + 156 + self._trump] = i32(F32_ONE)
+        out[156 + self._trump] = i32(F32_ONE)
         if self._in_trick:
-            out[base + 161 + self._led] = i32(F32_ONE)
+            out[161 + self._led] = i32(F32_ONE)
         row: i64 = 14 * self._dealt
         forbidden = self._forbidden()
-        out[base + 165] = i32(shares[THIRTEENTHS + self._dealt])
-        out[base + 166] = i32(shares[row + self._tricks])
-        out[base + 167] = i32(f32_ratio(self._rounds_done(), self._rounds))
-        out[base + 168] = i32(F32_ONE) if self._num_bids < n else 0
-        out[base + 169] = i32(shares[row + forbidden] if forbidden >= 0 else MINUS_ONE)
-        self._write_seats(seat, out, base + 170)
+        out[165] = i32(shares[THIRTEENTHS + self._dealt])
+        out[166] = i32(shares[row + self._tricks])
+        out[167] = i32(f32_ratio(self._rounds_done(), self._rounds))
+        out[168] = i32(F32_ONE) if self._num_bids < n else 0
+        out[169] = i32(shares[row + forbidden] if forbidden >= 0 else MINUS_ONE)
+        self._write_seats(seat, out, 170)
 
     @final
     def _write_seats(self, seat: i64, out: vec[i32], base: i64) -> None:
@@ -775,7 +777,7 @@ class Blob(Game):
     def legacy_observation_size(self) -> i64:
         return 256
 
-    def observe_legacy_into(self, seat: i64, out: vec[i32], base: i64) -> None:
+    def observe_legacy_into(self, seat: i64, out: vec[i32]) -> None:
         """The hand of `seat`, everything else by absolute seat.
 
         0-51 own hand; 52-103 the current trick at the card's index: place in play order, from 1; 104-155 cards
@@ -793,50 +795,50 @@ class Blob(Game):
         of the sequence: 0 falling, 0.5 ones, 1 rising; 214-228 cards of the last 15 completed rounds / most
         cards, the latest first; 229 players / 8; 230 most cards / 8. The rest is 0.
         """
-        i: i64 = base
-        while i < base + 256:
+        i: i64 = 0
+        while i < 256:
             out[i] = 0
             i += 1
         hand = self._seats[seat]
         n = self._players
         shares = SHARES
         row: i64 = 14 * self._dealt
-        write_cards(hand, out, base)
-        write_cards(self._seen, out, base + 104)
+        write_cards(hand, out, 0)
+        write_cards(self._seen, out, 104)
         i = 0
         while i < self._in_trick:
-            at: i64 = base + 52 + self.card_played(self._num_played - self._in_trick + i)
+            at: i64 = 52 + self.card_played(self._num_played - self._in_trick + i)
             i += 1
             out[at] = i32(f32_ratio(i, 1))
         i = 0
         while i < n:
             bid = self.bid_of(i)
-            out[base + 156 + i] = i32(shares[row + bid] if bid >= 0 else MINUS_ONE)
-            out[base + 164 + i] = i32(shares[row + self.tricks_of(i)])
+            out[156 + i] = i32(shares[row + bid] if bid >= 0 else MINUS_ONE)
+            out[164 + i] = i32(shares[row + self.tricks_of(i)])
             i += 1
         bid = self.bid_of(seat)
         held = popcount(hand)
-        out[base + 172] = out[base + 156 + seat]
-        out[base + 173] = out[base + 164 + seat]
-        out[base + 174] = i32(shares[THIRTEENTHS + self._dealt])
-        out[base + 175] = i32(shares[row + self._tricks])
-        out[base + 176] = i32(shares[14 * n + (seat + n - self._dealer) % n])
-        out[base + 177] = i32(shares[14 * 8 + n])
+        out[172] = out[156 + seat]
+        out[173] = out[164 + seat]
+        out[174] = i32(shares[THIRTEENTHS + self._dealt])
+        out[175] = i32(shares[row + self._tricks])
+        out[176] = i32(shares[14 * n + (seat + n - self._dealer) % n])
+        out[177] = i32(shares[14 * 8 + n])
         if self._trump < 4:
-            out[base + 178 + self._trump] = i32(F32_ONE)
+            out[178 + self._trump] = i32(F32_ONE)
         bidding = self._num_bids < n
-        out[base + 182] = i32(F32_ONE) if bidding and seat == self._dealer else 0
-        out[base + (183 if bidding else 184 if self._who >= 0 else 185)] = i32(F32_ONE)
-        out[base + 186] = i32(shares[THIRTEENTHS + held])
-        out[base + 187] = i32(shares[THIRTEENTHS + self._dealt - held])
-        out[base + 188] = i32(f32_ratio(self._num_played, n * self._dealt))
-        out[base + 189] = i32(f32_ratio(self.tricks_of(seat) - bid, self._dealt)) if bid >= 0 else 0
-        out[base + 190] = i32(shares[14 * n + self._in_trick])
-        self._write_suits(hand, out, base + 191)
+        out[182] = i32(F32_ONE) if bidding and seat == self._dealer else 0
+        out[183 if bidding else 184 if self._who >= 0 else 185] = i32(F32_ONE)
+        out[186] = i32(shares[THIRTEENTHS + held])
+        out[187] = i32(shares[THIRTEENTHS + self._dealt - held])
+        out[188] = i32(f32_ratio(self._num_played, n * self._dealt))
+        out[189] = i32(f32_ratio(self.tricks_of(seat) - bid, self._dealt)) if bid >= 0 else 0
+        out[190] = i32(shares[14 * n + self._in_trick])
+        self._write_suits(hand, out, 191)
         forbidden = self._forbidden()
-        out[base + 201] = i32(shares[row + forbidden] if forbidden >= 0 else MINUS_ONE)
+        out[201] = i32(shares[row + forbidden] if forbidden >= 0 else MINUS_ONE)
         if self._rounds > 1:
-            self._write_match(out, base + 202)
+            self._write_match(out, 202)
 
     @final
     def _write_suits(self, hand: i64, out: vec[i32], base: i64) -> None:

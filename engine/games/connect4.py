@@ -9,13 +9,14 @@ from typing import Any, Final, final
 from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr, u8
 
-from engine.bits import F32_ONE, bit, popcount
+from engine.bits import F32_ONE, bit, popcount, too_short
 from engine.core import VALUE_ONE, Game
 from engine.rng import Rng
 
 BOTTOM: Final[i64] = 0x40810204081  # the lowest cell of each column
 FULL: Final[i64] = 0xFDFBF7EFDFBF  # all 42 cells
 COLUMN: Final[i64] = 0x7F
+HALF: Final[i64] = 0xFFFFFFF  # four columns
 MARKS: Final = "XO"
 RULES: Final = (
     "Connect 4 is played on an upright board of 7 columns and 6 rows. "
@@ -31,6 +32,10 @@ RULES: Final = (
 # What `legal_actions` and `action_mask` answer, by the open columns as bits.
 LISTS: Final = [[a for a in range(7) if (columns >> a) & 1] for columns in range(128)]
 MASKS: Final = [bytes([(columns >> a) & 1 for a in range(7)]) for columns in range(128)]
+
+# For the cells row by row: its bit, if it is in the four columns on the left; its bit from there on, if not.
+LOW: Final = vec[i32]([i32(2 ** (c * 7 + r)) if c < 4 else i32(0) for r in range(6) for c in range(7)])
+HIGH: Final = vec[i32]([i32(2 ** (c * 7 + r - 28)) if c >= 4 else i32(0) for r in range(6) for c in range(7)])
 
 
 def has_four(b: i64) -> bool:
@@ -142,11 +147,11 @@ class Connect4(Game):
     def action_mask(self) -> bytes:
         return MASKS[self._open_columns()]
 
-    def mask_into(self, out: vec[u8], base: i64) -> None:
+    def mask_into(self, out: vec[u8]) -> None:
         closed = self._all if self._who >= 0 else FULL
         column: i64 = 0
         while column < 7:
-            out[base + column] = u8(1 - ((closed >> (column * 7 + 5)) & 1))
+            out[column] = u8(1 - ((closed >> (column * 7 + 5)) & 1))
             column += 1
 
     def random_action(self, rng: Rng) -> i64:
@@ -265,22 +270,18 @@ class Connect4(Game):
     def observation_size(self) -> i64:
         return 91
 
-    def observe_into(self, seat: i64, out: vec[i32], base: i64) -> None:
+    def observe_into(self, seat: i64, out: vec[i32]) -> None:
         """Planes of 42 cells, row by row from the bottom: mine, theirs; then the 7 columns legal for me."""
-        mine = self.board_of(seat)
-        write_planes(mine, self._all ^ mine, out, base)
-        write_legal(self._all, self._who == seat, out, base + 84)
+        write_numbers(self.board_of(seat), self._all, self._who == seat, out)
 
     def legacy_observation_size(self) -> i64:
         return 93
 
-    def observe_legacy_into(self, seat: i64, out: vec[i32], base: i64) -> None:
+    def observe_legacy_into(self, seat: i64, out: vec[i32]) -> None:
         """As `observe_into`, but planes of seat 0 and seat 1; at the end is-seat-0, is-seat-1."""
-        first = self.board_of(0)
-        write_planes(first, self._all ^ first, out, base)
-        write_legal(self._all, self._who == seat, out, base + 84)
-        out[base + 91] = i32((1 - seat) * F32_ONE)
-        out[base + 92] = i32(seat * F32_ONE)
+        write_numbers(self.board_of(0), self._all, self._who == seat, out)
+        out[91] = i32((1 - seat) * F32_ONE)
+        out[92] = i32(seat * F32_ONE)
 
     def action_text(self, action: i64) -> str:
         return str(action + 1)
@@ -315,42 +316,34 @@ def falls(filled: i64) -> bool:
     return True
 
 
-def write_planes(first: i64, second: i64, out: vec[i32], base: i64) -> None:
-    """84 float32 bit patterns: the cells of `first`, then of `second`, row by row from the bottom."""
-    # A row at once: a loop over its cells takes half as long again.
-    a = first
-    b = second
-    at = base
-    end: i64 = base + 42
-    while at < end:
-        out[at] = i32(-(a & 1) & F32_ONE)
-        out[at + 1] = i32(-((a >> 7) & 1) & F32_ONE)
-        out[at + 2] = i32(-((a >> 14) & 1) & F32_ONE)
-        out[at + 3] = i32(-((a >> 21) & 1) & F32_ONE)
-        out[at + 4] = i32(-((a >> 28) & 1) & F32_ONE)
-        out[at + 5] = i32(-((a >> 35) & 1) & F32_ONE)
-        out[at + 6] = i32(-((a >> 42) & 1) & F32_ONE)
-        out[at + 42] = i32(-(b & 1) & F32_ONE)
-        out[at + 43] = i32(-((b >> 7) & 1) & F32_ONE)
-        out[at + 44] = i32(-((b >> 14) & 1) & F32_ONE)
-        out[at + 45] = i32(-((b >> 21) & 1) & F32_ONE)
-        out[at + 46] = i32(-((b >> 28) & 1) & F32_ONE)
-        out[at + 47] = i32(-((b >> 35) & 1) & F32_ONE)
-        out[at + 48] = i32(-((b >> 42) & 1) & F32_ONE)
-        a >>= 1
-        b >>= 1
-        at += 7
-
-
-def write_legal(filled: i64, to_move: bool, out: vec[i32], base: i64) -> None:
-    """Seven float32 bit patterns: the columns that are not full, zeros when not to move."""
-    one = F32_ONE
+def write_numbers(first: i64, filled: i64, to_move: bool, out: vec[i32]) -> None:
+    """91 float32 bit patterns: the cells of `first`, then the other discs, row by row from the bottom; then the
+    columns that are not full, zeros when not to move.
+    """
+    # The lengths checked before, gcc checks no store and makes four at a time.
+    low = LOW
+    high = HIGH
+    one: i32 = i32(F32_ONE)
+    if len(out) < 91 or len(low) < 42 or len(high) < 42:
+        raise too_short(len(out), 91)
+    second: i64 = filled ^ first
+    a: i32 = i32(first & HALF)
+    b: i32 = i32(first >> 28)
+    c: i32 = i32(second & HALF)
+    d: i32 = i32(second >> 28)
+    k: i64 = 0
+    while k < 42:
+        out[k] = (-(a & low[k] | b & high[k]) >> 31) & one
+        out[42 + k] = (-(c & low[k] | d & high[k]) >> 31) & one
+        k += 1
     if not to_move:
         one = 0
-    column: i64 = 0
-    while column < 7:
-        out[base + column] = i32((1 - ((filled >> (column * 7 + 5)) & 1)) * one)
-        column += 1
+    a |= c
+    b |= d
+    k = 0
+    while k < 7:
+        out[84 + k] = ~(-(a & low[35 + k] | b & high[35 + k]) >> 31) & one
+        k += 1
 
 
 GAME = Connect4

@@ -15,6 +15,7 @@ from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr, u8
 
 from engine.bits import (
+    BITS,
     F32_ONE,
     bit,
     nth_bit,
@@ -22,6 +23,7 @@ from engine.bits import (
     signed,
     symmetric_board,
     symmetric_cell,
+    too_short,
     write_places,
 )
 from engine.core import VALUE_ONE, Game
@@ -200,13 +202,15 @@ class Othello(Game):
             return ((self._open >> action) & 1) != 0
         return action == PASS and self._open == 0 and self._who >= 0
 
-    def mask_into(self, out: vec[u8], base: i64) -> None:
+    def mask_into(self, out: vec[u8]) -> None:
+        if len(out) < 65:  # checked once, gcc need not check every store
+            raise too_short(len(out), 65)
         cells = self._open
         cell: i64 = 0
         while cell < 64:
-            out[base + cell] = u8((cells >> cell) & 1)
+            out[cell] = u8((cells >> cell) & 1)
             cell += 1
-        out[base + 64] = u8(1) if self.is_legal(PASS) else u8(0)
+        out[64] = u8(1) if self.is_legal(PASS) else u8(0)
 
     def action_mask(self) -> bytes:
         rows = [MASKS[(self._open >> (row * 8)) & 0xFF] for row in range(8)]
@@ -335,43 +339,27 @@ class Othello(Game):
     def observation_size(self) -> i64:
         return 193
 
-    def observe_into(self, seat: i64, out: vec[i32], base: i64) -> None:
+    def observe_into(self, seat: i64, out: vec[i32]) -> None:
         """Planes of 64 cells: mine, theirs; then the 65 actions legal for me."""
-        self._write_planes(seat, out, base)
-        self._write_legal(seat, out, base + 128)
+        self._write(self.board_of(seat), self.board_of(1 - seat), seat, out)
 
     def legacy_observation_size(self) -> i64:
         return 195
 
-    def observe_legacy_into(self, seat: i64, out: vec[i32], base: i64) -> None:
+    def observe_legacy_into(self, seat: i64, out: vec[i32]) -> None:
         """As `observe_into`, but planes of seat 0 and seat 1; at the end is-seat-0, is-seat-1."""
-        self._write_planes(0, out, base)
-        self._write_legal(seat, out, base + 128)
-        out[base + 193] = i32((1 - seat) * F32_ONE)
-        out[base + 194] = i32(seat * F32_ONE)
+        self._write(self.board_of(0), self.board_of(1), seat, out)
+        out[193] = i32((1 - seat) * F32_ONE)
+        out[194] = i32(seat * F32_ONE)
 
     @final
-    def _write_planes(self, seat: i64, out: vec[i32], base: i64) -> None:
-        """128 float32 bit patterns: the discs of `seat`, then those of the other."""
-        own = self.board_of(seat)
-        other = self.board_of(1 - seat)
-        cell: i64 = 0
-        while cell < 64:
-            out[base + cell] = i32(((own >> cell) & 1) * F32_ONE)
-            out[base + 64 + cell] = i32(((other >> cell) & 1) * F32_ONE)
-            cell += 1
-
-    @final
-    def _write_legal(self, seat: i64, out: vec[i32], base: i64) -> None:
-        """65 float32 bit patterns: the legal actions, zeros when `seat` is not to move."""
-        cells: i64 = 0  # not `... if ... else 0`: mypyc 2.4 would make objects of both
+    def _write(self, first: i64, second: i64, seat: i64, out: vec[i32]) -> None:
+        """193 float32 bit patterns: both boards; then the actions legal for `seat`, zeros when it is not to move."""
+        legal: i64 = 0  # not `... if ... else 0`: mypyc 2.4 would make objects of both
         if self._who == seat:
-            cells = self._open
-        cell: i64 = 0
-        while cell < 64:
-            out[base + cell] = i32(((cells >> cell) & 1) * F32_ONE)
-            cell += 1
-        out[base + 64] = i32(F32_ONE) if cells == 0 and self._who == seat else i32(0)
+            legal = self._open
+        write_boards(first, second, legal, out)
+        out[192] = i32(F32_ONE) if legal == 0 and self._who == seat else i32(0)
 
     def action_text(self, action: i64) -> str:
         return TEXTS[action]
@@ -394,6 +382,46 @@ class Othello(Game):
         second = self.board_of(1)
         cells = ["X" if (first >> c) & 1 else "O" if (second >> c) & 1 else "." for c in range(64)]
         return ["".join(cells[i : i + 8]) for i in range(0, 64, 8)]
+
+
+def write_boards(a: i64, b: i64, c: i64, out: vec[i32]) -> None:
+    """192 float32 bit patterns: the cells of three boards.
+
+    Sixteen cells of each quarter of a board at once, the lengths checked before: so gcc leaves out the checks
+    of all stores and makes them four at a time, seven times as fast as cell after cell.
+    """
+    bits = BITS
+    one: i32 = i32(F32_ONE)
+    if len(out) < 192 or len(bits) < 16:
+        raise too_short(len(out), 192)
+    a0, a1, a2, a3 = quarters(a)
+    b0, b1, b2, b3 = quarters(b)
+    c0, c1, c2, c3 = quarters(c)
+    k: i64 = 0
+    while k < 16:
+        out[k] = -(a0 & bits[k]) & one
+        out[k + 16] = -(a1 & bits[k]) & one
+        out[k + 32] = -(a2 & bits[k]) & one
+        out[k + 48] = -(a3 & bits[k]) & one
+        out[k + 64] = -(b0 & bits[k]) & one
+        out[k + 80] = -(b1 & bits[k]) & one
+        out[k + 96] = -(b2 & bits[k]) & one
+        out[k + 112] = -(b3 & bits[k]) & one
+        out[k + 128] = -(c0 & bits[k]) & one
+        out[k + 144] = -(c1 & bits[k]) & one
+        out[k + 160] = -(c2 & bits[k]) & one
+        out[k + 176] = -(c3 & bits[k]) & one
+        k += 1
+
+
+def quarters(board: i64) -> tuple[i32, i32, i32, i32]:
+    """Two rows each, as sixteen bits."""
+    return (
+        i32(board & 0xFFFF),
+        i32((board >> 16) & 0xFFFF),
+        i32((board >> 32) & 0xFFFF),
+        i32((board >> 48) & 0xFFFF),
+    )
 
 
 def hangs_together(discs: i64) -> bool:

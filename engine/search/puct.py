@@ -21,6 +21,7 @@ from typing import Any, Final, final
 from librt.vecs import append, vec
 from mypy_extensions import i32, i64, mypyc_attr, u8
 
+from engine.bits import put_flags, put_floats
 from engine.core import VALUE_ONE, Game
 from engine.rng import Rng
 from engine.search.tree import MOST_C, NEVER, longer
@@ -44,6 +45,8 @@ class Leaves:
         self._paired: bool = game.zero_sum() and game.num_players() == 2
         self._observations: vec[i32] = vec[i32]([0] * (self._capacity * self._size))
         self._masks: vec[u8] = vec[u8]([0] * (self._capacity * self._width))
+        self._seen: vec[i32] = vec[i32]([0] * self._size)
+        self._mask: vec[u8] = vec[u8]([0] * self._width)
         self._seats: vec[i64] = vec[i64]([0] * self._capacity)
         self._count: i64 = 0
         self._open: bool = False  # whether these rows still wait for `update`
@@ -55,8 +58,10 @@ class Leaves:
     def _add(self, game: Game) -> None:
         row = self._count
         seat = game.current_player()
-        game.observe_into(seat, self._observations, row * self._size)
-        game.mask_into(self._masks, row * self._width)
+        game.observe_into(seat, self._seen)
+        game.mask_into(self._mask)
+        put_floats(self._seen, self._observations, row * self._size)
+        put_flags(self._mask, self._masks, row * self._width)
         self._seats[row] = seat
         self._count = row + 1
 

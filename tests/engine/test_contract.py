@@ -104,10 +104,10 @@ def test_legality_has_one_source(name: str, seed: int, choices: list[int]) -> No
     assert game.is_terminal() == (game.current_player() < 0) == (not legal)
     assert game.legal_actions() == legal
     assert [a for a in range(size) if game.is_legal(a)] == legal and not game.is_legal(size)
-    mask = vec[u8]([7] * (size + 2))
-    game.mask_into(mask, 1)
-    assert list(mask) == [7, *(int(a in legal) for a in range(size)), 7]
-    assert list(game.action_mask()) == list(mask)[1:-1]
+    mask = vec[u8]([7] * (size + 1))
+    game.mask_into(mask)
+    assert list(mask) == [*(int(a in legal) for a in range(size)), 7]
+    assert list(game.action_mask()) == list(mask)[:-1]
     if legal:
         assert {int(game.random_action(Rng(s))) for s in range(40)} <= set(legal)
         game.legal_actions().clear()
@@ -238,10 +238,12 @@ def test_numbers(name: str, seed: int, choices: list[int]) -> None:
     for seat in range(game.num_players()):
         seen = game.observation(seat)
         assert seen.format == "f" and seen.readonly and len(seen) == size
-        out = vec[i32]([7] * (size + 2))
-        game.observe_into(seat, out, 1)
-        assert out[0] == out[size + 1] == 7
-        assert bytes(memoryview(out))[4:-4] == bytes(seen)
+        out = vec[i32]([7] * (size + 1))
+        game.observe_into(seat, out)
+        assert out[size] == 7
+        assert bytes(memoryview(out))[:-4] == bytes(seen)
+        with pytest.raises((IndexError, ValueError)):
+            game.observe_into(seat, vec[i32]([7] * (size - 1)))
         if game.legacy_observation_size():
             legacy = game.observation(seat, legacy=True)
             assert len(legacy) == game.legacy_observation_size()
@@ -411,9 +413,9 @@ def test_what_a_seat_cannot_know_is_drawn_anew(name: str, seed: int) -> None:
 
 def test_a_leak_would_be_found() -> None:
     class Leaky(Highcard):
-        def observe_into(self, seat: int, out: vec[i32], base: int) -> None:
-            super().observe_into(seat, out, base)
-            out[base] += self.hands[seat - 1][0]
+        def observe_into(self, seat: int, out: vec[i32]) -> None:
+            super().observe_into(seat, out)
+            out[0] += self.hands[seat - 1][0]
 
     game = Leaky()
     game.reset(Rng(1))
