@@ -149,6 +149,8 @@ class Connect4(Game):
 
     def mask_into(self, out: vec[u8]) -> None:
         closed = self._all if self._who >= 0 else FULL
+        if len(out) < 7:  # checked once, gcc need not check every store
+            raise too_short(len(out), 7)
         column: i64 = 0
         while column < 7:
             out[column] = u8(1 - ((closed >> (column * 7 + 5)) & 1))

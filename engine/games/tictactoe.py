@@ -130,6 +130,8 @@ class TicTacToe(Game):
 
     def mask_into(self, out: vec[u8]) -> None:
         taken: i64 = self._mine | self._theirs if self._who >= 0 else FULL
+        if len(out) < 9:  # checked once, gcc need not check every store
+            raise too_short(len(out), 9)
         cell: i64 = 0
         while cell < 9:
             out[cell] = u8(1 - ((taken >> cell) & 1))

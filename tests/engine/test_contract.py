@@ -108,6 +108,8 @@ def test_legality_has_one_source(name: str, seed: int, choices: list[int]) -> No
     game.mask_into(mask)
     assert list(mask) == [*(int(a in legal) for a in range(size)), 7]
     assert list(game.action_mask()) == list(mask)[:-1]
+    with pytest.raises((IndexError, ValueError)):
+        game.mask_into(vec[u8]([7] * (size - 1)))
     if legal:
         assert {int(game.random_action(Rng(s))) for s in range(40)} <= set(legal)
         game.legal_actions().clear()
