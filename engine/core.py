@@ -11,6 +11,7 @@ cannot be guessed, so such a game must define `board_text`, `facts` and `determi
 """
 
 import copy
+import operator
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, final
@@ -376,10 +377,16 @@ class Game:
 
     @final
     def apply(self, action: object) -> None:
-        """Play an action, after checking it, and remember it. IllegalAction: refused, nothing changed."""
+        """Play an action, any integer (numpy's too), after checking it, and remember it.
+
+        IllegalAction: refused, nothing changed.
+        """
         who = self.current_player()
-        if who >= 0 and isinstance(action, int) and not isinstance(action, bool):
-            number: int = action
+        whole = action  # not by `if else`: mypyc would make an int of True
+        if not isinstance(action, int):
+            whole = as_whole(action)
+        if who >= 0 and isinstance(whole, int) and not isinstance(whole, bool):
+            number: int = whole
             if 0 <= number < MOST_ACTIONS:
                 a: i64 = number
                 if self.is_legal(a):
@@ -585,6 +592,14 @@ class Sampler:
         if game.hidden_information():
             game.forget_history()  # it may tell what the seat did not see
         return game
+
+
+def as_whole(number: Any) -> object:
+    """What is an integer but no int, such as numpy's, as an int; all else as it is."""
+    try:
+        return operator.index(number)
+    except TypeError:
+        return number
 
 
 def unpickle(kind: type[Game], data: bytes) -> Game:

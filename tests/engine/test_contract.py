@@ -135,6 +135,18 @@ def test_illegal_actions_are_refused_and_change_nothing(name: str, seed: int, ch
     assert looks(game) == before
 
 
+def test_integers_of_numpy_are_actions() -> None:
+    numpy = pytest.importorskip("numpy")
+    game, same = engine.new("connect4"), engine.new("connect4")
+    for kind in (numpy.int64, numpy.uint8, numpy.int32):
+        game.apply(kind(3))
+        same.apply(3)
+    assert game.to_bytes() == same.to_bytes() and type(game.history()[0].action) is int
+    for wrong in (numpy.bool_(True), numpy.float64(3), numpy.int64(7), numpy.array([3, 4])):
+        with pytest.raises(IllegalAction):
+            game.apply(wrong)
+
+
 @every_game
 @given(seed=seeds, choices=picks)
 @settings(max_examples=20, deadline=None)
