@@ -9,6 +9,7 @@ one step here costs about as much as fifty there, nearly all of it PettingZoo's 
 (every game ends), rendering beyond text, hidden state in `state()`.
 """
 
+from collections.abc import Iterator
 from operator import index
 from typing import Any
 
@@ -55,9 +56,8 @@ class GameEnv(AECEnv):
         self._rng = Rng(seed)
         size, width = game.observation_size(), game.num_actions()
         self._make_buffers()
-        most = (
-            1.0 if game.name() in OWN_GAMES else numpy.inf
-        )  # nobody says how large a stranger's numbers are
+        # Nobody says how large a stranger's numbers are.
+        most = 1.0 if game.name() in OWN_GAMES else numpy.inf
         self.observation_spaces = {
             agent: Dict(
                 {
@@ -118,6 +118,12 @@ class GameEnv(AECEnv):
             mask = self._no_actions.copy()
         return {"observation": self._seen_array.copy(), "action_mask": mask}
 
+    def agent_iter(self, max_iter: int = 2**63) -> Iterator[str]:
+        """The agent to act, again and again until all are done or `max_iter` have acted."""
+        while self.agents and max_iter > 0:
+            max_iter -= 1
+            yield self.agent_selection
+
     def last(self, observe: bool = True) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Observation, reward since its last move, termination, truncation and info of the agent to act."""
         agent = self.agent_selection
@@ -137,7 +143,7 @@ class GameEnv(AECEnv):
             self._leave(action)
             return
         game = self.game
-        game.apply(action if type(action) is int else as_integer(action))
+        game.apply(action)
         mover = game.current_player()
         if mover >= 0:
             self.agent_selection = self.possible_agents[mover]
@@ -178,11 +184,3 @@ class GameEnv(AECEnv):
         self.rewards = dict.fromkeys(self.agents, 0.0)
         if self.agents:
             self.agent_selection = self.agents[0]
-
-
-def as_integer(action: object) -> object:
-    """A numpy integer as int; what is none as it was, for `apply` to refuse."""
-    try:
-        return index(action)  # type: ignore[arg-type]
-    except TypeError:
-        return action
