@@ -159,7 +159,7 @@ class VecGames:
         i: i64 = 0
         while i < n:
             game = games[i]
-            who = game.current_player()
+            who = players[i]
             game.step(chosen[i])
             movers[i] = who
             if dones[i]:
