@@ -46,7 +46,9 @@ def test_a_fault_storm(tmp_path, monkeypatch, players) -> None:
         why = {
             reason.split(":")[0] for (reason,) in db.execute("SELECT forfeit FROM seat WHERE forfeit != ''")
         }
-        calls = db.execute("SELECT count(*), sum(kind = 'ok'), sum(kind = 'sent') FROM call").fetchone()
+        calls = db.execute(
+            "SELECT count(*), sum(kind = 'ok'), sum(kind = 'sent'), sum(kind = 'timeout') FROM call"
+        ).fetchone()
         losses = db.execute(
             "SELECT count(*) FROM seat s JOIN match m ON m.id = s.match WHERE m.status = 'void' "
             "AND s.score IS NOT NULL"
@@ -55,8 +57,9 @@ def test_a_fault_storm(tmp_path, monkeypatch, players) -> None:
     assert why <= OWN_FAULTS, "only what a model itself said makes it lose"
     assert losses == (0,)
     assert {"ok", "rate_limit", "server", "connection", "timeout", "protocol"} <= kinds
-    made, ok, sent = calls
-    assert (ok, sent) == (counts["answered"], 0), "every answer is on record"
+    made, ok, sent, timeouts = calls
+    late = counts["answered"] - ok  # on a busy machine an answer may come after its time was up
+    assert sent == 0 <= late <= timeouts - counts["faults"]["hang"], "every answer is on record"
     assert 0 <= made - counts["requests"] <= 3, (
         "and every request; a few may fail before they reach the server"
     )
