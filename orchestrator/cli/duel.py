@@ -31,7 +31,8 @@ DONE, INCOMPLETE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
     short_help="Play matches between two players or more, on record.",
     epilog="""\b
 Players: anthropic:MODEL  google:MODEL  openai:MODEL  litellm:MODEL  local:MODEL
-         sim:BOT  bot:random|greedy|mcts:N|perfect  human  and aliases (see `orchestrator players`)
+         sim:BOT  human  bot:random|greedy|perfect|mcts:N|ismcts:N|pimc:N
+         and aliases (see `orchestrator players`)
 \b
 Exit status: 0 done, 1 ended with voids or stopped by an error, 2 wrong use, 130 interrupted (resumable).
 """,
