@@ -22,8 +22,8 @@ OWN_FAULTS = {"illegal", "unparsable", "ambiguous", "empty", "truncated", "refus
 PATIENT = RetryPolicy(attempts=5, total_s=60, first_s=0.01, longest_s=0.02)
 
 PAIRS = [
-    ("anthropic:claude-sonnet-5-5?timeout=0.4", "openai:gpt-6-luna?timeout=0.4"),
-    ("google:gemini-3.8-flash?timeout=0.4", "local:some-model?timeout=0.4&price=1,2"),
+    ("anthropic:claude-sonnet-5-5?timeout=1.5", "openai:gpt-6-luna?timeout=1.5"),
+    ("google:gemini-3.8-flash?timeout=1.5", "local:some-model?timeout=1.5&price=1,2"),
 ]
 
 
@@ -58,9 +58,9 @@ def test_a_fault_storm(tmp_path, monkeypatch, players) -> None:
     assert losses == (0,)
     assert {"ok", "rate_limit", "server", "connection", "timeout", "protocol"} <= kinds
     made, ok, sent, timeouts = calls
-    late = counts["answered"] - ok  # on a busy machine an answer may come after its time was up
-    assert sent == 0 <= late <= timeouts - counts["faults"]["hang"], "every answer is on record"
-    assert 0 <= made - counts["requests"] <= 3, (
+    slow = timeouts - counts["faults"]["hang"]  # a busy machine's own, on the way there or back
+    assert sent == 0 <= counts["answered"] - ok <= slow, "every answer is on record"
+    assert 0 <= made - counts["requests"] <= 3 + slow, (
         "and every request; a few may fail before they reach the server"
     )
     check_the_bill(tmp_path, players)
