@@ -1,9 +1,9 @@
 """Plays an exactly best move where the game has a solver (engine/solvers).
 
 The soonest win and the latest loss in TicTacToe, always exact, and in Connect 4, exact from the 12th ply on and
-mostly before; the most discs in Othello, exact for about the last 18 empty cells. The budget is BUDGET positions
-per choice, half a second compiled (and half a minute as plain Python). Where it does not reach, the move is that
-of a UCT search, and `exact` says so.
+mostly before; the most discs in Othello, exact for the last 16 empty cells and mostly for 18. The budget is
+BUDGET positions per choice, half a second compiled (and half a minute as plain Python). Where it does not
+reach, the move is that of a UCT search, and `exact` says so.
 """
 
 from collections.abc import Mapping
