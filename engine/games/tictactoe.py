@@ -34,16 +34,9 @@ FREE: Final = vec[i64]([cell for cells in LISTS for cell in (cells + [0] * 9)[:9
 
 def has_line(b: i64) -> bool:
     """Whether three of these cells stand in a row, column or diagonal."""
-    return (
-        (b & 0x007) == 0x007
-        or (b & 0x038) == 0x038
-        or (b & 0x1C0) == 0x1C0
-        or (b & 0x049) == 0x049
-        or (b & 0x092) == 0x092
-        or (b & 0x124) == 0x124
-        or (b & 0x111) == 0x111
-        or (b & 0x054) == 0x054
-    )
+    rows: i64 = b & (b >> 1) & (b >> 2) & 0x049
+    columns: i64 = b & (b >> 3) & (b >> 6) & 0x007
+    return (rows | columns) != 0 or (b & 0x111) == 0x111 or (b & 0x054) == 0x054
 
 
 @final
