@@ -14,9 +14,11 @@ from time import process_time
 
 import engine
 from benchmarks.engine.compare import machine
+from benchmarks.engine.timing import versions
 from benchmarks.page import keep
 from engine import Game, Rng
 from engine.bots.perfect import BUDGET
+from engine.games.connect4 import Connect4
 from engine.solver import solver_of
 from engine.solvers.connect4 import wins_at_once
 
@@ -48,7 +50,7 @@ def empty(game: Game) -> int:
 
 
 def won(game: Game) -> bool:
-    return game.name() == "connect4" and wins_at_once(game.mine(), game.filled())  # type: ignore[attr-defined]
+    return isinstance(game, Connect4) and wins_at_once(game.mine(), game.filled())
 
 
 def reach(name: str, moves: int, count: int) -> str:
@@ -95,7 +97,8 @@ def table(count: int = POSITIONS) -> str:
     ]
     for name, moves in asked:
         lines.append(reach(name, moves, max(2, count // SLOW.get((name, abs(moves)), 1))))
-    return "\n".join([*lines, "", grading(max(2, count * MATCHES // POSITIONS)), "", f"{machine()}.", ""])
+    graded = grading(max(2, count * MATCHES // POSITIONS))
+    return "\n".join([*lines, "", graded, "", f"{machine()}; {versions('mypy', 'librt')}.", ""])
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ import pyspiel
 
 import engine
 from benchmarks.engine.compare import machine
+from benchmarks.engine.timing import versions
 from benchmarks.page import keep
 from engine import Bot, Game, Rng, derive
 from orchestrator.ratings.pairs import estimate, t95
@@ -220,7 +221,10 @@ def interval(values: Sequence[float]) -> str:
 def table(pairs: int = 200) -> str:
     """Everything, as Markdown; minutes. `pairs` of the open games, and half as many deals of Blob."""
     deals = max(2, pairs // 2)
-    about = f"c = {C}, {OPENING} random moves before each pair of matches. {machine()}."
+    about = (
+        f"c = {C}, {OPENING} random moves before each pair of matches. "
+        f"{machine()}; {versions('open_spiel', 'mypy', 'librt')}."
+    )
     parts = [open_table(pairs), counters_table(max(2, deals // 2)), searches_table(deals), [about]]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 

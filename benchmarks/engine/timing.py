@@ -46,6 +46,11 @@ def repeated(call: Callable[[], object], times: int = 1000) -> Callable[[], int]
     return work
 
 
+def versions(*libraries: str) -> str:
+    """Of Python and these packages, in words."""
+    return ", ".join([f"Python {sys.version.split()[0]}", *(f"{name} {version(name)}" for name in libraries)])
+
+
 def main(measures: Measures, libraries: tuple[str, ...]) -> None:
     """`python -m SIDE SECONDS [NAME ...]`: tell the versions of `libraries`, then every named measure."""
     tell("versions", {"Python": sys.version.split()[0]} | {name: version(name) for name in libraries})
