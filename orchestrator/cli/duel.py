@@ -10,6 +10,7 @@ import re
 import secrets
 import signal
 import sys
+import threading
 import time
 import traceback
 from dataclasses import replace
@@ -120,6 +121,9 @@ def command(**options: Any) -> None:
 
         click.echo(f"error: {text.clean(str(error))}", err=True)
         sys.exit(WRONG_USE)
+    if status == INTERRUPTED:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)  # pressed once more, while the interpreter ends
     sys.exit(status)
 
 
@@ -362,9 +366,13 @@ async def play(request: DuelRequest, record: Record, events: Events) -> Ending:
 
 
 def drain_on_interrupt(duel: Duel, events: Events) -> None:
-    """Ctrl-C once: calls in flight come back and are recorded. Twice: stop at once."""
+    """Ctrl-C once: calls in flight come back and are recorded. Twice: stop at once.
 
+    The handlers are not the loop's, which takes its own back before the end is told: whoever presses again
+    while the run is already ending still reads how to go on.
+    """
     pressed = 0
+    loop = asyncio.get_running_loop()
 
     def interrupted() -> None:
         nonlocal pressed
@@ -377,9 +385,10 @@ def drain_on_interrupt(duel: Duel, events: Events) -> None:
             "notice", text="stopping: calls in flight come back and are recorded; Ctrl-C again stops at once"
         )
 
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(name, interrupted)
-        except (NotImplementedError, RuntimeError):  # Windows, or not the main thread
-            return
+    def heard(*_: object) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(interrupted)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, heard)
