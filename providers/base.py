@@ -10,7 +10,7 @@ legal move is the player's. A provider knows no games.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
@@ -67,6 +67,21 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a service says, in the headers of an answer, that it will still take; None where it is silent.
+
+    `*_reset_s` is the number of seconds after which the full `*_limit` is there again.
+    """
+
+    requests_limit: int | None = None
+    requests_left: int | None = None
+    requests_reset_s: float | None = None
+    tokens_limit: int | None = None
+    tokens_left: int | None = None
+    tokens_reset_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What came back. `raw_request` and `raw_response` are the exact JSON bodies, without any header."""
 
@@ -82,6 +97,7 @@ class Reply:
     raw_request: str = ""
     raw_response: str = ""
     latency_s: float = 0.0
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +154,7 @@ class ProviderError(Exception):
         request_id: str = "",
         raw_request: str = "",
         raw_response: str = "",
+        allowance: Allowance | None = None,
     ) -> None:
         message = redact(message)
         super().__init__(message)
@@ -147,6 +164,7 @@ class ProviderError(Exception):
         self.request_id = redact(request_id)  # a gateway may echo any header there
         self.raw_request = redact(raw_request)
         self.raw_response = redact(raw_response)
+        self.allowance = allowance
 
 
 class Retryable(ProviderError):
@@ -191,3 +209,64 @@ class Provider(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """The most that one batch takes; `results_kept_s`: how long after its end its results can be fetched."""
+
+    requests: int
+    bytes: int
+    results_kept_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """How far a batch is. `ended`: its results can be fetched, also where it expired or was cancelled.
+
+    Some services count only at the end: `done` and `failed` are then 0 until it is `ended`.
+    """
+
+    ended: bool
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    detail: str = ""  # the vendor's own word for its state
+
+
+@runtime_checkable
+class BatchProvider(Provider, Protocol):
+    """A service that takes many requests at once, to be answered within a day at a lower price.
+
+    Every verb makes the HTTP requests that it needs once each and raises Retryable or Final, as `complete` does.
+    The requests of one batch have one model and the tier "batch"; their replies say that tier.
+    """
+
+    def batch_limits(self) -> BatchLimits: ...
+
+    async def submit(self, name: str, requests: Mapping[str, Request]) -> str:
+        """Hand in requests by their ids (`[A-Za-z0-9._-]{1,64}`); the service's id of the batch.
+
+        `name` is kept with it where the service has room for one, so that `find` can recognise it.
+        """
+        ...
+
+    async def find(self, name: str, since_unix: float, ids: Sequence[str]) -> str | None:
+        """The batch that was submitted under `name` at or after `since_unix`, with these request ids.
+
+        For a submission whose answer was lost: None if there is none (it may be submitted again).
+        """
+        ...
+
+    async def poll(self, batch: str) -> BatchStatus: ...
+
+    def results(self, batch: str) -> AsyncIterator[tuple[str, Reply | ProviderError]]:
+        """Of an ended batch, every request's id with its reply, or with the error that it came to.
+
+        An expired or cancelled part is Retryable and not billed. Order is the service's.
+        """
+        ...
+
+    async def cancel(self, batch: str) -> None:
+        """Ask the service to stop; what is answered by then is billed and in the results."""
+        ...

@@ -27,7 +27,18 @@ def _points_of_seats(raw: sqlite3.Connection) -> None:
     raw.execute("ALTER TABLE seat ADD COLUMN points FLOAT")
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _points_of_seats}
+def _waves(raw: sqlite3.Connection) -> None:
+    """Nothing was handed in together before."""
+    raw.execute(
+        "CREATE TABLE wave (id VARCHAR NOT NULL PRIMARY KEY, run VARCHAR NOT NULL REFERENCES run (id), "
+        "number INTEGER NOT NULL, player INTEGER NOT NULL REFERENCES player (id), batch VARCHAR NOT NULL, "
+        "status VARCHAR NOT NULL, calls INTEGER NOT NULL, calls_blob BLOB NOT NULL, error VARCHAR NOT NULL, "
+        "submitted FLOAT NOT NULL, closed FLOAT)"
+    )
+    raw.execute("CREATE INDEX ix_wave_run ON wave (run)")
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _points_of_seats, 2: _waves}
 """From the version that a key names to the next one; run in order inside one transaction."""
 
 

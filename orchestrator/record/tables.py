@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, Column, LargeBinary
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Meta(SQLModel, table=True):
@@ -156,6 +156,26 @@ class Call(SQLModel, table=True):
     request_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     response_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     error: str = ""
+
+
+class Wave(SQLModel, table=True):
+    """Calls that were handed to a service together. Their rows say `sent` until the wave's results are in.
+
+    `batch` is the service's own id, empty while that is not known: a crash may have come between.
+    """
+
+    __tablename__: ClassVar[str] = "wave"
+    id: str = Field(primary_key=True)  # run id, -w, number, player: r1ng05demo00-w0007.1
+    run: str = Field(foreign_key="run.id", index=True)
+    number: int
+    player: int = Field(foreign_key="player.id")
+    batch: str = ""
+    status: str  # submitting open closed
+    calls: int
+    calls_blob: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # their ids, one a line
+    error: str = ""
+    submitted: float
+    closed: float | None = None
 
 
 class Blob(SQLModel, table=True):
