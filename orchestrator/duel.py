@@ -3,6 +3,8 @@
 A pair is one instance seed played once from each side; at a table of more than two it is a deal, played once
 with everybody on every seat. It is the unit of error. A match that trouble with a service ends is void and
 played again, at most `REPLAYS` times in one go; a pair that still misses a match is reported and does not count.
+A run ends early where a wall of its budget is met, where too many matches are void, or where it is told to; it
+then stands at a decision and can go on.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 
 import engine
 import prompts
+from orchestrator.budget import RUN, Budget, WallReached
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture, around
 from orchestrator.journal import Journal
@@ -31,6 +34,7 @@ from providers.base import redact
 from providers.prices import Price, Rates
 
 REPLAYS = 2
+VOIDS_FROM = 10  # matches that have ended, before the share of void ones means anything
 INTERRUPTED = "interrupted"
 
 
@@ -39,13 +43,14 @@ class Ending:
     """Why a run ended before its time, if it did."""
 
     reason: str = ""  # empty: everything was played
-    interrupted: bool = False
+    interrupted: bool = False  # by a person
+    walled: bool = False  # by its budget
     voids: int = 0  # matches that stayed void after their replays
     bug: Exception | None = None  # ours, a bot's, the disk's; `reason` says it in words
 
     @property
     def status(self) -> str:
-        if self.interrupted:
+        if self.interrupted or self.walled:
             return "stopped"
         if self.reason:
             return "failed"
@@ -62,8 +67,12 @@ class Duel:
         known = record.run()
         self.players = seat_players(request, table, billed=known is not None)
         self.run = self._begin(known)
-        self.journal = Journal(record, events, self.run.id, self.players)
+        walls = {int(player): wall for player, wall in request.walls.items()}
+        self.budget = Budget(walls, record.spent())
+        self.journal = Journal(record, events, self.run.id, self.players, self.budget)
         self.ending = Ending()
+        self._ended: Counter[str] = Counter()  # matches, by how
+        self._walled: set[int] = set()  # players that may spend no more
         self._waiting: deque[Fixture] = deque()
         self._replays: Counter[tuple[int, int]] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
@@ -85,6 +94,22 @@ class Duel:
             self._broke(error)
         return self.ending
 
+    def pause(self) -> None:
+        """Calls that are out come back and are recorded, no new one leaves until `go_on`."""
+        if self.journal.gate.is_open:
+            self.journal.gate.shut()
+            self._tell_status("paused")
+
+    def go_on(self) -> None:
+        if not self.journal.gate.is_open:
+            self.journal.gate.open()
+            self._tell_status("running")
+
+    def _tell_status(self, status: str) -> None:
+        self.run.status = status
+        self.record.put(self.run)
+        self.events.emit("notice", text=f"the run is {status}")
+
     def stop(self, reason: str = INTERRUPTED) -> None:
         """Drain: what is out comes back and is recorded, nothing new begins. The first reason is kept."""
         if not self.journal.stop.is_up:
@@ -101,6 +126,8 @@ class Duel:
     async def _work(self) -> None:
         while self._waiting and not self.journal.stop.is_up:
             fixture = self._waiting.popleft()
+            if self._walled.intersection(fixture.seating()):
+                continue
             try:
                 await self._play_one(fixture)
             except Exception as bug:  # what the others have out still comes back
@@ -119,6 +146,10 @@ class Duel:
         except Void as trouble:
             self.journal.void(fixture, str(trouble))
             self._replay(fixture)
+            self._count("void", str(trouble))
+        except WallReached as reached:
+            self.journal.stopped(fixture)
+            self._meet(reached)
         except Halt as trouble:
             self.stop(str(trouble))
             self.journal.stopped(fixture)
@@ -129,6 +160,24 @@ class Duel:
             raise
         else:
             self.journal.finished(fixture, result)
+            self._count("finished")
+
+    def _meet(self, reached: WallReached) -> None:
+        """The run's wall ends it; a player's keeps that player from the matches that are still to be played."""
+        self.ending.walled = True
+        if reached.player == RUN:
+            self.stop(f"the budget is reached: {reached}")
+            return
+        self._walled.add(reached.player - 1)
+        label = self.players[reached.player - 1].seated.label
+        self.ending.reason = self.ending.reason or f"the budget of {label} is reached: {reached}"
+
+    def _count(self, ended: str, why: str = "") -> None:
+        """A run of which too much is void stops itself: something is broken, and it costs money."""
+        self._ended[ended] += 1
+        voids, matches = self._ended["void"], self._ended.total()
+        if ended == "void" and matches >= VOIDS_FROM and voids > self.request.max_voids * matches:
+            self.stop(f"{voids} of {matches} matches were void, the last because of {why}")
 
     def _replay(self, fixture: Fixture) -> None:
         place = fixture.pair, fixture.swap
@@ -205,6 +254,7 @@ class Duel:
             version=version(),
             created=now(),
         )
+        run.budget_pico = self.request.walls.get("0")
         if known is not None:
             self._recognise(self.record.players(), self.record.prices())
             run.status, run.reason, run.finished = "running", "", None

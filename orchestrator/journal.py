@@ -13,20 +13,32 @@ from typing import Any
 
 import engine
 from engine import Game, Rng, View
+from orchestrator.budget import RUN, Budget, Reservation
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture, Result
-from orchestrator.players import CallMade, Decision, Player, StopSign, Turn
+from orchestrator.players import CallMade, Decision, Gate, Player, StopSign, Turn
 from orchestrator.record import tables
-from orchestrator.record.store import Past, Record, call_id, decision_id, now
+from orchestrator.record.store import Past, Record, decision_id, now
 
 
 class Journal:
-    def __init__(self, record: Record, events: Events, run: str, players: Sequence[Player]) -> None:
+    def __init__(
+        self,
+        record: Record,
+        events: Events,
+        run: str,
+        players: Sequence[Player],
+        budget: Budget | None = None,
+    ) -> None:
         self.record = record
         self.events = events
         self.run = run
         self.players = players
+        self.budget = budget or Budget()
         self.stop = StopSign()
+        self.gate = Gate()
+        self._told_spent = self.budget.spent()
+        self._reserved: dict[str, Reservation] = {}  # by call id: what is out
         self._prices = [player.seated.price_id for player in players]
         self._pasts: dict[str, Past] = {}
         self._open: dict[str, tables.Match] = {}
@@ -120,13 +132,18 @@ class Journal:
         """
         self.stop.check()
         seed = engine.derive(fixture.seed, "turn", fixture.swap, view.ply)
-        told = partial(self.called, self._seats(fixture)[view.seat])
+        player = self._seats(fixture)[view.seat]
         name = decision_id(fixture.id, view.ply)
-        turn = Turn(name, Rng(seed), seed & 0x7FFFFFFF, self.stop, told)
+        turn = self.open_turn(name, player, seed)
         past = self._pasts.get(fixture.id)
         if past is None or past.open != name:
             return turn
         return turn._replace(answered=past.answered, attempts=past.attempts)
+
+    def open_turn(self, name: str, player: int, seed: int) -> Turn:
+        """A turn of a player (counted from 1) whose calls go on record under this decision's name."""
+        told, leaves = partial(self.called, player), partial(self.leaves, player)
+        return Turn(name, Rng(seed), seed & 0x7FFFFFFF, self.stop, told, leaves)
 
     def decided(self, fixture: Fixture, view: View, state: bytes, made: Decision) -> None:
         """A choice was made in a position, whose bytes are `state`; if it was a move, it has been played."""
@@ -176,6 +193,20 @@ class Journal:
             cost_usd=made.cost_pico / 1e12,
         )
 
+    async def leaves(self, player: int, call: CallMade) -> None:
+        """Waits until an attempt may leave; one that costs is on disk by then, so that no crash can hide it.
+
+        Raises Stopped, WallReached.
+        """
+        if not self.gate.is_open:
+            await self.stop.unless_up(self.gate.passed())
+        if call.cost_pico:
+            room = self.budget.reserve(player, call.cost_pico)
+            self._reserved[call.id] = await self.stop.unless_up(room)
+        self.called(player, call)
+        if call.cost_pico:
+            await self.record.durable()
+
     def called(self, player: int, call: CallMade) -> None:
         """An attempt leaves, or is back: answered or failed. Its row is put both times."""
         seated = self.players[player - 1].seated
@@ -187,7 +218,7 @@ class Journal:
         latency_ms = call.attempt.latency_s * 1000 if call.attempt else 0.0
         self.record.put_columns(
             tables.Call,
-            id=call_id(call.decision, call.ask, call.number),
+            id=call.id,
             decision=call.decision,
             player=player,
             ask=call.ask,
@@ -219,6 +250,9 @@ class Journal:
         )
         if call.attempt is None:
             return
+        if reservation := self._reserved.pop(call.id, None):
+            self.budget.settle(reservation, call.cost_pico if call.priced else reservation.pico)
+            self._tell_budget()
         self.events.emit(
             "call",
             decision=call.decision,
@@ -234,6 +268,19 @@ class Journal:
             possibly_billed=call.possibly_billed,
             latency_ms=round(latency_ms, 1),
             error=error.message if error else "",
+        )
+
+    def _tell_budget(self) -> None:
+        """Each time another twentieth of the wall is spent."""
+        wall = self.budget.walls.get(RUN)
+        if wall is None or self.budget.spent() < self._told_spent + wall // 20:
+            return
+        self._told_spent = self.budget.spent()
+        self.events.emit(
+            "budget",
+            spent_usd=self.budget.spent() / 1e12,
+            reserved_usd=self.budget.reserved() / 1e12,
+            wall_usd=wall / 1e12,
         )
 
     def _blob(self, text: str) -> bytes | None:

@@ -1,21 +1,23 @@
 """A language model at the table: asked, read, asked again with the reason; then the declared policy decides.
 
-Every HTTP attempt is told as it leaves and as it comes back, with what it cost. What was answered before an
-interruption is taken from the record and not asked again.
+Every attempt is announced before it leaves, with the most it can cost, and told when it comes back, with what it
+did. What was answered before an interruption is taken from the record and not asked again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import prompts
 from engine import View
+from orchestrator.lines import Direct, Line
 from orchestrator.players import CallMade, Decision, Halt, Seated, Turn, Void
 from prompts import Choice, Question, Track, Unreadable
-from providers.base import Effort, Final, Message, Provider, Reply, Request, Retryable
+from providers.base import Effort, Final, Message, Provider, ProviderError, Reply, Request, Retryable
 from providers.prices import cost, most
 from providers.retry import Attempt, RetryPolicy
 from providers.retry import complete as complete_with_retry
@@ -58,6 +60,7 @@ class ModelPlayer:
     def __init__(self, seated: Seated, provider: Provider, conduct: Conduct, retry: RetryPolicy) -> None:
         self.seated = seated
         self.provider = provider
+        self.line: Line = Direct(provider)
         self.conduct = conduct
         self.retry = retry
         self.can = provider.capabilities(seated.model)
@@ -90,27 +93,25 @@ class ModelPlayer:
     async def _call(self, talk: Conversation, turn: Turn) -> Reply:
         request = self._request(talk, turn.seed)
         ask, before = talk.asks, turn.attempts.get(talk.asks, 0) + talk.tried
+        worst = self._most(request)
 
-        def leaves(number: int, started_unix: float) -> None:
+        async def send(number: int) -> Reply:
             turn.stop.check()
             talk.tried = number
-            bill = self._most(request), True, self.seated.price is not None
-            turn.on_call(CallMade(turn.id, ask, number + before, started_unix, *bill))
+            priced = self.seated.price is not None
+            made = CallMade(turn.id, ask, number + before, time.time(), worst, True, priced)
+            await turn.on_leave(made)
+            return await self.line.send(made.id, request)
 
         def back(attempt: Attempt) -> None:
-            bill = self._bill(attempt, request)
+            bill = self.bill(attempt.reply or attempt.error, worst)
             turn.on_call(
                 CallMade(turn.id, ask, attempt.number + before, attempt.started_unix, *bill, attempt)
             )
 
         try:
             return await complete_with_retry(
-                self.provider,
-                request,
-                policy=self.retry,
-                on_start=leaves,
-                on_attempt=back,
-                sleep=turn.stop.sleep,
+                send, policy=self.retry, timeout_s=request.timeout_s, on_attempt=back, sleep=turn.stop.sleep
             )
         except Retryable as error:
             if error.too_long_wait:
@@ -145,12 +146,12 @@ class ModelPlayer:
 
     # ── money ────────────────────────────────────────────────────────────────────────────────────
 
-    def _bill(self, attempt: Attempt, request: Request) -> tuple[int, bool, bool]:
+    def bill(self, outcome: Reply | ProviderError | None, worst_pico: int) -> tuple[int, bool, bool]:
         """What an attempt cost; whether that is only possible; whether anybody knows."""
-        if attempt.reply is not None:
-            return self._cost(attempt.reply), False, self._is_priced(attempt.reply)
-        possibly = isinstance(attempt.error, Retryable) and attempt.error.possibly_billed
-        return (self._most(request) if possibly else 0), possibly, self.seated.price is not None
+        if isinstance(outcome, Reply):
+            return self._cost(outcome), False, self._is_priced(outcome)
+        possibly = isinstance(outcome, Retryable) and outcome.possibly_billed
+        return (worst_pico if possibly else 0), possibly, self.seated.price is not None
 
     def _cost(self, reply: Reply) -> int:
         return cost(self.seated.price, reply.usage) if self.seated.price and self._is_priced(reply) else 0

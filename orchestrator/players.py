@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 import engine
 from engine import Rng, View
 from orchestrator.pool import Pool, Recipe
+from orchestrator.record.store import call_id
 from prompts import Question
 from providers.base import Reply, Usage
 from providers.prices import Price, price_id
@@ -75,6 +76,32 @@ class StopSign:
             sign.cancel()
 
 
+class Gate:
+    """Open, or shut while the run is paused: calls that are out come back, the next ones wait before it."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+
+    @property
+    def is_open(self) -> bool:
+        return self._open.is_set()
+
+    def shut(self) -> None:
+        self._open.clear()
+
+    def open(self) -> None:
+        self._open.set()
+
+    async def passed(self) -> None:
+        """Returns as soon as the gate is open."""
+        await self._open.wait()
+
+
+async def at_once(call: CallMade) -> None:
+    """May leave: nobody counts."""
+
+
 class Turn(NamedTuple):
     """What a player needs besides the view: its own chance, and the calls that this decision already had."""
 
@@ -82,14 +109,15 @@ class Turn(NamedTuple):
     rng: Rng
     seed: int  # of this decision alone, for services that take one
     stop: StopSign
-    on_call: Callable[[CallMade], None]
+    on_call: Callable[[CallMade], None]  # told when an attempt is back
+    on_leave: Callable[[CallMade], Awaitable[None]] = at_once  # waited for before one leaves; may raise
     answered: Mapping[int, Reply] = {}  # by ask number: asked before an interruption, never asked again
     attempts: Mapping[int, int] = {}  # made before it, by ask number
 
 
 @dataclass(frozen=True, slots=True)
 class CallMade:
-    """One HTTP attempt, and what it cost: told when it leaves (`attempt` is None) and again when it is back.
+    """One attempt, and what it cost: told before it leaves (`attempt` is None) and again when it is back.
 
     Until it is back, and if it fails after it may have been charged, it counts as possibly billed, at the
     most it can cost. `priced` is False where nobody knows what an answer costs.
@@ -103,6 +131,11 @@ class CallMade:
     possibly_billed: bool
     priced: bool
     attempt: Attempt | None = None
+
+    @property
+    def id(self) -> str:
+        """Of its row on record, unique in the run."""
+        return call_id(self.decision, self.ask, self.number)
 
     @property
     def usage(self) -> Usage:

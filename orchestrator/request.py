@@ -37,8 +37,14 @@ class DuelRequest:
     unpriced: bool = False
     concurrency: int = 8
     attempts: int = 5
+    walls: Mapping[str, int] = field(
+        default_factory=dict
+    )  # pico-dollars, by player's number; "0" is the run's
+    max_voids: float = 0.25  # the share of matches that may be void before the run stops itself
+    limits: tuple[str, ...] = ()  # of a service, as given by hand
+    cassette: str | None = None  # where calls are taped
 
-    HOW = ("concurrency", "attempts")
+    HOW = ("concurrency", "attempts", "walls", "max_voids", "limits", "cassette")
 
     def __post_init__(self) -> None:
         """Raises ValueError."""
@@ -54,7 +60,8 @@ class DuelRequest:
         """Raises RecordError for what no version of this wrote."""
         try:
             conduct = Conduct(**data["conduct"])
-            return DuelRequest(**{**data, "players": tuple(data["players"]), "conduct": conduct})
+            lists = {name: tuple(data[name]) for name in ("players", "limits") if name in data}
+            return DuelRequest(**{**data, **lists, "conduct": conduct})
         except (KeyError, TypeError, ValueError) as error:
             raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
 

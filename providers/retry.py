@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from providers.base import Provider, ProviderError, Reply, Request, Retryable
+from providers.base import ProviderError, Reply, Retryable
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +52,30 @@ _JITTER = random.Random()  # how long is waited changes no result
 
 
 async def complete(
-    provider: Provider,
-    request: Request,
+    send: Callable[[int], Awaitable[Reply]],
     *,
+    timeout_s: float,
     policy: RetryPolicy = DEFAULT,
-    on_start: Callable[[int, float], None] = lambda number, started_unix: None,
     on_attempt: Callable[[Attempt], None] = lambda _: None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     rng: random.Random | None = None,
 ) -> Reply:
-    """`provider.complete(request)`, retried. Raises Final at once, the last Retryable when it gives up.
+    """The reply of `send(number)`, one attempt of at most `timeout_s`, retried with the next number.
+
+    Raises Final at once, the last Retryable when it gives up.
 
     It gives up when attempts or time run out; where it is the service's own Retry-After that does not fit
     into the time left, the error's `too_long_wait` is True.
 
-    `on_start` is told before an attempt leaves, so that one that a crash cuts short is known; `on_attempt`
-    is told after it.
+    `on_attempt` is told after each.
     """
     draw = rng or _JITTER
-    number, total_s = 0, policy.seconds(request.timeout_s)
+    number, total_s = 0, policy.seconds(timeout_s)
 
     async def attempt() -> Reply:
         nonlocal number
         number += 1
-        on_start(number, time.time())
-        return await _attempt(provider, request, number, on_attempt)
+        return await _attempt(send, number, on_attempt)
 
     def wait(state: RetryCallState) -> float:
         longest = min(policy.longest_s, policy.first_s * 2 ** (state.attempt_number - 1))
@@ -100,11 +99,11 @@ async def complete(
 
 
 async def _attempt(
-    provider: Provider, request: Request, number: int, on_attempt: Callable[[Attempt], None]
+    send: Callable[[int], Awaitable[Reply]], number: int, on_attempt: Callable[[Attempt], None]
 ) -> Reply:
     started_unix, started = time.time(), time.perf_counter()
     try:
-        reply = await provider.complete(request)
+        reply = await send(number)
     except ProviderError as error:
         on_attempt(Attempt(number, started_unix, time.perf_counter() - started, None, error))
         raise

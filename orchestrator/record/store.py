@@ -6,6 +6,7 @@ taken here; everything else comes from the caller.
 
 from __future__ import annotations
 
+import asyncio
 import time
 import zlib
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import func
 from sqlmodel import Session, SQLModel, col, select
 
 from orchestrator.record import tables
@@ -112,6 +114,17 @@ class Record:
             attempts[call.ask] = max(attempts.get(call.ask, 0), call.attempt)
         open_decision = calls[0].decision if calls else ""
         return Past(match.started, tuple(decisions), open_decision, answered, attempts)
+
+    def spent(self) -> dict[int, int]:
+        """Pico-dollars by player, of every call on record; one that never came back counts at its worst."""
+        self.flush()
+        query = select(tables.Call.player, func.sum(tables.Call.cost_pico)).group_by(col(tables.Call.player))
+        with self.session() as session:
+            return {player: int(pico) for player, pico in session.exec(query)}
+
+    async def durable(self) -> None:
+        """Everything put so far is on disk when this returns."""
+        await asyncio.to_thread(self.flush)
 
     def prices(self) -> dict[str, tables.Price]:
         """By id, the numbers that this run is billed by."""

@@ -174,7 +174,11 @@ def test_once_the_run_stops_no_new_call_leaves() -> None:
 
 def test_an_attempt_is_known_before_it_leaves() -> None:
     told: list[CallMade] = []
-    turn = a_turn(on_call=told.append)
+
+    async def leaves(call: CallMade) -> None:
+        told.append(call)
+
+    turn = a_turn(on_call=told.append, on_leave=leaves)
     asyncio.run(model(Scripted([GOOD])).choose(engine.new("connect4", 1).view(0), turn))
     sent, back = told
     assert sent.attempt is None and sent.possibly_billed and sent.cost_pico > 0

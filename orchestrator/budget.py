@@ -1,0 +1,138 @@
+"""The wall: what a run may spend, and each of its players, however many calls are out at once.
+
+A call reserves its worst case before it leaves and is settled at what it cost once it is back, so that what was
+spent and what may still come of the calls in flight never exceed a wall together. A call that does not fit now,
+but would if others turned out cheaper than their worst, waits for them; one that cannot fit any more meets the
+wall. What was spent before (by an earlier process on the same record) counts from the beginning.
+
+    spent + reserved ≤ wall        always; at the end less than one call's worst case is left unspent
+
+Left out: what a call costs at worst (`providers.prices.most`), and the record, which is the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+RUN = 0  # players count from 1: whose wall is the whole run's
+
+
+class WallReached(Exception):
+    """A call's worst case does not fit under a wall any more. `player` is `RUN` where it is the run's wall."""
+
+    def __init__(self, player: int, spent_pico: int, wall_pico: int, worst_pico: int) -> None:
+        super().__init__(
+            f"${spent_pico / 1e12:.4f} of ${wall_pico / 1e12:.4f} are spent, and the next call may cost "
+            f"${worst_pico / 1e12:.4f}"
+        )
+        self.player = player
+
+
+class Reservation(NamedTuple):
+    player: int
+    pico: int
+
+
+class _Waiter(NamedTuple):
+    asked: Reservation
+    granted: asyncio.Future[Reservation]
+
+
+class Budget:
+    """`walls` and `spent` are pico-dollars by player, `RUN` for the whole run; whoever has no wall has no bound.
+
+    `spent` needs the players' only: the run's is their sum.
+    """
+
+    def __init__(
+        self, walls: Mapping[int, int] | None = None, spent: Mapping[int, int] | None = None
+    ) -> None:
+        self.walls = dict(walls or {})
+        self.on_wait: Callable[[], None] = lambda: None  # told whenever somebody begins to wait
+        self._spent: Counter[int] = Counter(spent or {})
+        self._spent[RUN] = sum((spent or {}).values())
+        self._reserved: Counter[int] = Counter()
+        self._waiters: list[_Waiter] = []
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for others to turn out cheaper than their worst."""
+        return len(self._waiters)
+
+    def spent(self, player: int = RUN) -> int:
+        """What was settled, here and before, in pico-dollars."""
+        return self._spent[player]
+
+    def reserved(self, player: int = RUN) -> int:
+        """The worst of what is out, in pico-dollars."""
+        return self._reserved[player]
+
+    def raise_walls(self, walls: Mapping[int, int]) -> None:
+        """Other walls from now on; whoever waits is looked at again."""
+        self.walls = dict(walls)
+        self._look()
+
+    async def reserve(self, player: int, worst_pico: int) -> Reservation:
+        """Room for a call of `player` that costs at most so much. Raises WallReached; cancelling gives it back."""
+        asked = Reservation(player, worst_pico)
+        self._check(asked)
+        if self._fits(asked):
+            return self._take(asked)
+        waiter = _Waiter(asked, asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)
+        self.on_wait()
+        try:
+            return await waiter.granted
+        except asyncio.CancelledError:
+            if waiter.granted.done() and not waiter.granted.cancelled():  # granted, and nobody takes it
+                self.settle(asked, 0)
+            raise
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def settle(self, reservation: Reservation, cost_pico: int) -> None:
+        """The call is back and cost so much. Not more than was reserved, unless a service breaks its word."""
+        for whose in (RUN, reservation.player):
+            self._reserved[whose] -= reservation.pico
+            self._spent[whose] += cost_pico
+        if self._waiters:
+            self._look()
+
+    def _take(self, asked: Reservation) -> Reservation:
+        for whose in (RUN, asked.player):
+            self._reserved[whose] += asked.pico
+        return asked
+
+    def _fits(self, asked: Reservation) -> bool:
+        return all(
+            self._spent[whose] + self._reserved[whose] + asked.pico <= self.walls[whose]
+            for whose in (RUN, asked.player)
+            if whose in self.walls
+        )
+
+    def _check(self, asked: Reservation) -> None:
+        """Raises WallReached where it would not fit even if all that is out came back for nothing."""
+        for whose in (RUN, asked.player):
+            if whose in self.walls and self._spent[whose] + asked.pico > self.walls[whose]:
+                raise WallReached(whose, self._spent[whose], self.walls[whose], asked.pico)
+
+    def _look(self) -> None:
+        """Who has waited longest is looked at first; a smaller call behind a larger one may pass it."""
+        still: list[_Waiter] = []
+        for waiter in self._waiters:
+            if waiter.granted.done():
+                continue
+            try:
+                self._check(waiter.asked)
+            except WallReached as reached:
+                waiter.granted.set_exception(reached)
+                continue
+            if self._fits(waiter.asked):
+                waiter.granted.set_result(self._take(waiter.asked))
+            else:
+                still.append(waiter)
+        self._waiters = still
