@@ -87,8 +87,9 @@ class Budget:
         try:
             return await waiter.granted
         except asyncio.CancelledError:
-            if waiter.granted.done() and not waiter.granted.cancelled():  # granted, and nobody takes it
-                self.settle(asked, 0)
+            granted = waiter.granted
+            if granted.done() and not granted.cancelled() and granted.exception() is None:
+                self.settle(asked, 0)  # nobody takes it
             raise
         finally:
             if waiter in self._waiters:

@@ -16,9 +16,12 @@ from engine import Game, Rng, View
 from orchestrator.budget import RUN, Budget, Reservation
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture, Result
+from orchestrator.model import ModelPlayer
 from orchestrator.players import CallMade, Decision, Gate, Player, StopSign, Turn
 from orchestrator.record import tables
 from orchestrator.record.store import Past, Record, decision_id, now
+from providers.base import ProviderError, Reply
+from providers.retry import Attempt
 
 
 class Journal:
@@ -268,6 +271,19 @@ class Journal:
             possibly_billed=call.possibly_billed,
             latency_ms=round(latency_ms, 1),
             error=error.message if error else "",
+        )
+
+    def returned(self, call: tables.Call, outcome: Reply | ProviderError) -> None:
+        """What came, hours later, of a call of an earlier process whose row says `sent`."""
+        player = self.players[call.player - 1]
+        assert isinstance(player, ModelPlayer), "nobody else is asked over a wire"
+        bill = player.bill(outcome, call.cost_pico)
+        reply = outcome if isinstance(outcome, Reply) else None
+        error = outcome if isinstance(outcome, ProviderError) else None
+        attempt = Attempt(call.attempt, call.started, reply.latency_s if reply else 0.0, reply, error)
+        self.called(
+            call.player,
+            CallMade(call.decision, call.ask, call.attempt, call.started, *bill, attempt),
         )
 
     def _tell_budget(self) -> None:
