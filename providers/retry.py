@@ -1,7 +1,9 @@
 """The one retry policy of transport: tenacity around one HTTP attempt.
 
 SDK retries are off, so an attempt here is a request on the wire, and every one of them is reported: a failed
-attempt may have been billed. Asking again for a legal move is the player's business, not this file's.
+attempt may have been billed. Asking again for a legal move is the player's business, not this file's; so is
+how an attempt travels. Where it waits its turn on the way, the wait is no part of it: its clock starts when
+it leaves.
 """
 
 from __future__ import annotations
@@ -14,12 +16,15 @@ from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from providers.base import ProviderError, Reply, Retryable
+from providers.base import ProviderError, Reply, Request, Retryable
+
+Send = Callable[[Request, int, Callable[[], None]], Awaitable[Reply]]
+"""One attempt of a request, by its number: told when it leaves (the last argument), raises as `Provider.complete`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """At most `attempts` requests, the last of them begun within `total_s` seconds.
+    """At most `attempts` requests, the last of them begun within `total_s` seconds, waits for a turn apart.
 
     The wait before attempt n + 1 is drawn from 0 to `first_s` * 2**(n - 1), at most `longest_s`, and is never
     shorter than the service's Retry-After. A wait that would end after `total_s` is not begun. None stands
@@ -52,30 +57,35 @@ _JITTER = random.Random()  # how long is waited changes no result
 
 
 async def complete(
-    send: Callable[[int], Awaitable[Reply]],
+    send: Send,
+    request: Request,
     *,
-    timeout_s: float,
     policy: RetryPolicy = DEFAULT,
+    on_start: Callable[[int, float], None] = lambda number, started_unix: None,
     on_attempt: Callable[[Attempt], None] = lambda _: None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     rng: random.Random | None = None,
 ) -> Reply:
-    """The reply of `send(number)`, one attempt of at most `timeout_s`, retried with the next number.
-
-    Raises Final at once, the last Retryable when it gives up.
+    """`send`, retried. Raises Final at once, the last Retryable when it gives up.
 
     It gives up when attempts or time run out; where it is the service's own Retry-After that does not fit
     into the time left, the error's `too_long_wait` is True.
 
-    `on_attempt` is told after each.
+    `on_start` is told as an attempt leaves, so that one that a crash cuts short is known, and may raise to
+    hold it back; `on_attempt` is told after it.
     """
     draw = rng or _JITTER
-    number, total_s = 0, policy.seconds(timeout_s)
+    total_s = policy.seconds(request.timeout_s)
+    number, queued_s = 0, 0.0
 
     async def attempt() -> Reply:
-        nonlocal number
+        nonlocal number, queued_s
         number += 1
-        return await _attempt(send, number, on_attempt)
+        clock = _Clock(number, on_start)
+        try:
+            return await _attempt(send, request, clock, on_attempt)
+        finally:
+            queued_s += clock.queued_s
 
     def wait(state: RetryCallState) -> float:
         longest = min(policy.longest_s, policy.first_s * 2 ** (state.attempt_number - 1))
@@ -86,7 +96,7 @@ async def complete(
     def stop(state: RetryCallState) -> bool:
         if state.attempt_number >= policy.attempts:
             return True
-        left = total_s - (state.seconds_since_start or 0.0)
+        left = total_s - ((state.seconds_since_start or 0.0) - queued_s)
         error = _failure(state)
         if error is not None:
             error.too_long_wait = (error.retry_after_s or 0.0) > max(left, 0.0)
@@ -98,16 +108,37 @@ async def complete(
     return await retrying(attempt)
 
 
+class _Clock:
+    """Of one attempt: running from when it was handed over, and anew from when it leaves."""
+
+    def __init__(self, number: int, on_start: Callable[[int, float], None]) -> None:
+        self.number = number
+        self.queued_s = 0.0
+        self._on_start = on_start
+        self._handed_over = time.perf_counter()
+        self._start()
+
+    def leaves(self) -> None:
+        self._start()
+        self.queued_s = self._started - self._handed_over
+        self._on_start(self.number, self.started_unix)
+
+    def _start(self) -> None:
+        self.started_unix, self._started = time.time(), time.perf_counter()
+
+    def latency_s(self) -> float:
+        return time.perf_counter() - self._started
+
+
 async def _attempt(
-    send: Callable[[int], Awaitable[Reply]], number: int, on_attempt: Callable[[Attempt], None]
+    send: Send, request: Request, clock: _Clock, on_attempt: Callable[[Attempt], None]
 ) -> Reply:
-    started_unix, started = time.time(), time.perf_counter()
     try:
-        reply = await send(number)
+        reply = await send(request, clock.number, clock.leaves)
     except ProviderError as error:
-        on_attempt(Attempt(number, started_unix, time.perf_counter() - started, None, error))
+        on_attempt(Attempt(clock.number, clock.started_unix, clock.latency_s(), None, error))
         raise
-    on_attempt(Attempt(number, started_unix, reply.latency_s, reply, None))
+    on_attempt(Attempt(clock.number, clock.started_unix, reply.latency_s, reply, None))
     return reply
 
 

@@ -149,7 +149,13 @@ def test_the_retry_layer_sends_what_the_policy_says(aimock: Aimock, name: str) -
         provider = providers.create(name)
         policy = RetryPolicy(attempts=3)
         with pytest.raises(Retryable):
-            await complete(provider, ask(name, "<429>"), policy=policy, on_attempt=attempts.append, sleep=nap)
+            await complete(
+                lambda request, number, leaves: provider.complete(request),
+                ask(name, "<429>"),
+                policy=policy,
+                on_attempt=attempts.append,
+                sleep=nap,
+            )
         await provider.aclose()
 
     asyncio.run(main())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
+from collections.abc import Callable
 from typing import Any
 
-from providers.base import Capabilities, Final, Message, Reply, Request, Retryable, Usage
+from providers.base import Final, Message, Reply, Request, Retryable, Usage
 from providers.retry import Attempt, RetryPolicy, complete
 
 REQUEST = Request("model", "", (Message("user", "?"),))
@@ -14,24 +16,24 @@ REPLY = Reply("!", Usage(), latency_s=0.25)
 
 
 class Scripted:
-    """Gives one outcome after the other: a reply, or an error to raise."""
+    """Gives one outcome after the other: a reply, or an error to raise; `queue_s` passes before each leaves."""
 
-    name = "scripted"
-
-    def __init__(self, *outcomes: Reply | BaseException) -> None:
+    def __init__(self, *outcomes: Reply | BaseException, queue_s: float = 0.0, out_s: float = 0.0) -> None:
         self.outcomes = list(outcomes)
+        self.numbers: list[int] = []
+        self.now = 1000.0
+        self.queue_s, self.out_s = queue_s, out_s
 
-    def capabilities(self, model: str) -> Capabilities:
-        return Capabilities()
-
-    async def complete(self, request: Request) -> Reply:
+    async def send(self, request: Request, number: int, leaves: Callable[[], None]) -> Reply:
+        assert request is REQUEST
+        self.numbers.append(number)
+        self.now += self.queue_s
+        leaves()
+        self.now += self.out_s
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
-
-    async def aclose(self) -> None:
-        pass
 
 
 class Run:
@@ -41,7 +43,7 @@ class Run:
         self.attempts: list[Attempt] = []
         self.naps: list[float] = []
         self.started: list[int] = []
-        self.provider = Scripted(*outcomes)
+        self.line = Scripted(*outcomes)
         self.result: Reply | BaseException
         try:
             self.result = asyncio.run(self._complete(seed, RetryPolicy(**policy)))
@@ -50,7 +52,7 @@ class Run:
 
     async def _complete(self, seed: int, policy: RetryPolicy) -> Reply:
         return await complete(
-            self.provider,
+            self.line.send,
             REQUEST,
             policy=policy,
             on_start=lambda number, _: self.started.append(number),
@@ -157,5 +159,60 @@ def test_trying_in_vain_is_not_a_wait_that_is_too_long() -> None:
 def test_cancelling_is_not_an_error_to_retry() -> None:
     run = Run(asyncio.CancelledError(), REPLY)
     assert isinstance(run.result, asyncio.CancelledError)
-    assert run.provider.outcomes == [REPLY]
+    assert run.line.outcomes == [REPLY]
     assert run.attempts == []
+
+
+class Timed:
+    """`complete` on a clock that moves only while a call waits for its turn, is out, or sleeps."""
+
+    def __init__(self, monkeypatch: Any, line: Scripted, **policy: Any) -> None:
+        self.line = line
+        self.began = line.now
+        self.attempts: list[Attempt] = []
+        self.starts: list[tuple[int, float]] = []
+        for name in ("time", "perf_counter", "monotonic"):
+            monkeypatch.setattr(time, name, lambda: line.now)
+        self.result = asyncio.run(self._outcome(RetryPolicy(**policy)))
+
+    async def _outcome(self, policy: RetryPolicy) -> Reply | BaseException:
+        async def sleep(seconds: float) -> None:
+            self.line.now += seconds
+
+        told = {"on_start": lambda *start: self.starts.append(start), "on_attempt": self.attempts.append}
+        try:
+            return await complete(self.line.send, REQUEST, policy=policy, sleep=sleep, **told)
+        except Retryable as error:
+            return error
+
+
+def test_the_clock_starts_when_the_call_leaves(monkeypatch) -> None:
+    run = Timed(monkeypatch, Scripted(busy(), REPLY, queue_s=50.0, out_s=2.0))
+    assert run.result is REPLY
+    first, second = run.attempts
+    assert first.started_unix == run.began + 50.0 and first.latency_s == 2.0
+    assert second.started_unix >= first.started_unix + 2.0 + 50.0
+    assert run.starts == [(1, first.started_unix), (2, second.started_unix)]
+    assert run.line.numbers == [1, 2]
+
+
+def test_waiting_for_a_turn_uses_up_no_time(monkeypatch) -> None:
+    slow = {"first_s": 0.0, "total_s": 10.0}
+    assert Timed(monkeypatch, Scripted(*[busy(1.0)] * 4, REPLY, queue_s=500.0), **slow).result is REPLY
+    spent = Timed(monkeypatch, Scripted(*[busy(1.0)] * 4, REPLY, out_s=4.0), **slow)
+    assert isinstance(spent.result, Retryable) and len(spent.attempts) == 3, "begun after 0, 5 and 10 s"
+
+
+def test_a_call_that_may_not_leave_is_no_attempt() -> None:
+    class Closed(Exception):
+        pass
+
+    def refuse(number: int, started_unix: float) -> None:
+        raise Closed
+
+    line, attempts = Scripted(REPLY), []
+    try:
+        asyncio.run(complete(line.send, REQUEST, on_start=refuse, on_attempt=attempts.append))
+    except Closed:
+        pass
+    assert line.outcomes == [REPLY] and attempts == []
