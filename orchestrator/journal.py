@@ -145,8 +145,15 @@ class Journal:
 
     def open_turn(self, name: str, player: int, seed: int) -> Turn:
         """A turn of a player (counted from 1) whose calls go on record under this decision's name."""
-        told, leaves = partial(self.called, player), partial(self.leaves, player)
-        return Turn(name, Rng(seed), seed & 0x7FFFFFFF, self.stop, told, leaves)
+        return Turn(
+            name,
+            Rng(seed),
+            seed & 0x7FFFFFFF,
+            self.stop,
+            partial(self.called, player),
+            partial(self.reserve, player),
+            partial(self.leaves, player),
+        )
 
     def decided(self, fixture: Fixture, view: View, state: bytes, made: Decision) -> None:
         """A choice was made in a position, whose bytes are `state`; if it was a move, it has been played."""
@@ -196,8 +203,8 @@ class Journal:
             cost_usd=made.cost_pico / 1e12,
         )
 
-    async def leaves(self, player: int, call: CallMade) -> None:
-        """Waits until an attempt may leave; one that costs is on disk by then, so that no crash can hide it.
+    async def reserve(self, player: int, call: CallMade) -> None:
+        """Waits until an attempt may go: while the run is paused, and until its worst case fits under the wall.
 
         Raises Stopped, WallReached.
         """
@@ -206,6 +213,10 @@ class Journal:
         if call.cost_pico:
             room = self.budget.reserve(player, call.cost_pico)
             self._reserved[call.id] = await self.stop.unless_up(room)
+
+    async def leaves(self, player: int, call: CallMade) -> None:
+        """An attempt leaves; one that costs is on disk first, so that no crash can hide it. Raises Stopped."""
+        self.stop.check()
         self.called(player, call)
         if call.cost_pico:
             await self.record.durable()

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import prompts
 from engine import View
@@ -19,7 +19,7 @@ from orchestrator.players import CallMade, Decision, Halt, Seated, Turn, Void
 from prompts import Choice, Question, Track, Unreadable
 from providers.base import Effort, Final, Message, Provider, ProviderError, Reply, Request, Retryable
 from providers.prices import cost, most
-from providers.retry import Attempt, RetryPolicy
+from providers.retry import Attempt, Leaves, RetryPolicy
 from providers.retry import complete as complete_with_retry
 
 EFFORTS = get_args(Effort)
@@ -95,23 +95,31 @@ class ModelPlayer:
         ask, before = talk.asks, turn.attempts.get(talk.asks, 0) + talk.tried
         worst = self._most(request)
 
-        async def send(number: int) -> Reply:
+        def made(number: int, started_unix: float, *bill: Any) -> CallMade:
+            return CallMade(turn.id, ask, number + before, started_unix, *bill)
+
+        async def send(request: Request, number: int, leaves: Leaves) -> Reply:
             turn.stop.check()
             talk.tried = number
-            priced = self.seated.price is not None
-            made = CallMade(turn.id, ask, number + before, time.time(), worst, True, priced)
-            await turn.on_leave(made)
-            return await self.line.send(made.id, request)
+            call = made(number, time.time(), worst, True, self.seated.price is not None)
+            await turn.reserve(call)
+            return await self.line.send(call.id, request, leaves)
+
+        async def leaving(number: int, started_unix: float) -> None:
+            await turn.on_leave(made(number, started_unix, worst, True, self.seated.price is not None))
 
         def back(attempt: Attempt) -> None:
             bill = self.bill(attempt.reply or attempt.error, worst)
-            turn.on_call(
-                CallMade(turn.id, ask, attempt.number + before, attempt.started_unix, *bill, attempt)
-            )
+            turn.on_call(made(attempt.number, attempt.started_unix, *bill, attempt))
 
         try:
             return await complete_with_retry(
-                send, policy=self.retry, timeout_s=request.timeout_s, on_attempt=back, sleep=turn.stop.sleep
+                send,
+                request,
+                policy=self.retry,
+                on_start=leaving,
+                on_attempt=back,
+                sleep=turn.stop.sleep,
             )
         except Retryable as error:
             if error.too_long_wait:

@@ -98,8 +98,8 @@ class Gate:
         await self._open.wait()
 
 
-async def at_once(call: CallMade) -> None:
-    """May leave: nobody counts."""
+async def freely(call: CallMade) -> None:
+    """Nobody counts."""
 
 
 class Turn(NamedTuple):
@@ -110,7 +110,8 @@ class Turn(NamedTuple):
     seed: int  # of this decision alone, for services that take one
     stop: StopSign
     on_call: Callable[[CallMade], None]  # told when an attempt is back
-    on_leave: Callable[[CallMade], Awaitable[None]] = at_once  # waited for before one leaves; may raise
+    reserve: Callable[[CallMade], Awaitable[None]] = freely  # room for one that is about to go; may raise
+    on_leave: Callable[[CallMade], Awaitable[None]] = freely  # awaited as it leaves; may raise
     answered: Mapping[int, Reply] = {}  # by ask number: asked before an interruption, never asked again
     attempts: Mapping[int, int] = {}  # made before it, by ask number
 

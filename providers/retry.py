@@ -18,8 +18,11 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from providers.base import ProviderError, Reply, Request, Retryable
 
-Send = Callable[[Request, int, Callable[[], None]], Awaitable[Reply]]
-"""One attempt of a request, by its number: told when it leaves (the last argument), raises as `Provider.complete`."""
+Leaves = Callable[[], Awaitable[None]]
+"""Awaited at the moment an attempt leaves for its service. What it raises holds the attempt back."""
+
+Send = Callable[[Request, int, Leaves], Awaitable[Reply]]
+"""One attempt of a request, by its number; it awaits the last argument as it leaves, and raises as `complete`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,16 @@ DEFAULT = RetryPolicy()
 _JITTER = random.Random()  # how long is waited changes no result
 
 
+async def at_once(number: int, started_unix: float) -> None:
+    """Nobody asked to be told."""
+
+
 async def complete(
     send: Send,
     request: Request,
     *,
     policy: RetryPolicy = DEFAULT,
-    on_start: Callable[[int, float], None] = lambda number, started_unix: None,
+    on_start: Callable[[int, float], Awaitable[None]] = at_once,
     on_attempt: Callable[[Attempt], None] = lambda _: None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     rng: random.Random | None = None,
@@ -71,7 +78,7 @@ async def complete(
     It gives up when attempts or time run out; where it is the service's own Retry-After that does not fit
     into the time left, the error's `too_long_wait` is True.
 
-    `on_start` is told as an attempt leaves, so that one that a crash cuts short is known, and may raise to
+    `on_start` is awaited as an attempt leaves, so that one that a crash cuts short is known, and may raise to
     hold it back; `on_attempt` is told after it.
     """
     draw = rng or _JITTER
@@ -111,17 +118,17 @@ async def complete(
 class _Clock:
     """Of one attempt: running from when it was handed over, and anew from when it leaves."""
 
-    def __init__(self, number: int, on_start: Callable[[int, float], None]) -> None:
+    def __init__(self, number: int, on_start: Callable[[int, float], Awaitable[None]]) -> None:
         self.number = number
         self.queued_s = 0.0
         self._on_start = on_start
         self._handed_over = time.perf_counter()
         self._start()
 
-    def leaves(self) -> None:
+    async def leaves(self) -> None:
+        await self._on_start(self.number, time.time())
         self._start()
         self.queued_s = self._started - self._handed_over
-        self._on_start(self.number, self.started_unix)
 
     def _start(self) -> None:
         self.started_unix, self._started = time.time(), time.perf_counter()

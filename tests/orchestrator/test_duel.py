@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections import Counter
@@ -11,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.duel import Duel, told_apart
+from orchestrator.events import Events
 from orchestrator.fixture import Result
 from orchestrator.players import Decision, HumanPlayer, Seated
 from orchestrator.record.database import RecordError
@@ -20,10 +22,10 @@ from orchestrator.request import DuelRequest, canonical, draw_opening, open_reco
 from orchestrator.summary import summary
 from orchestrator.table import SpecError, Table
 from providers.base import Final, Retryable
-from providers.prices import PriceBook, price_from_text
+from providers.prices import PriceBook, most, price_from_text
 from providers.retry import RetryPolicy
 from tests.orchestrator.duels import QUICK, Invited, integrity, play, request, rows
-from tests.orchestrator.scripted import Scripted, model, said
+from tests.orchestrator.scripted import PRICE, Scripted, model, said
 
 
 def a_move(asked):
@@ -83,12 +85,60 @@ def test_trouble_voids_and_replays_and_is_nobodys_loss(tmp_path) -> None:
 
 def test_a_service_that_stays_down_leaves_incomplete_pairs_out(tmp_path) -> None:
     provider = Scripted([], lambda _: (_ for _ in ()).throw(Retryable("server", "down", status=500)))
-    asked = request("0", "bot:random", pairs=2)
+    asked = request("0", "bot:random", pairs=2, max_voids=1.0)
     ending, result = play(tmp_path, asked, Invited(model(provider)))
     assert ending.voids == 4 and result.run.status == "incomplete" and result.pair_scores == []
     assert summary(result)["elo"] is None and summary(result)["voids"] == 12
     ending, result = play(tmp_path, asked, Invited(model(Scripted([], a_move))))
     assert ending.voids == 0 and len(result.pair_scores) == 2, "a resumed run tries them again"
+
+
+def test_a_run_of_which_too_much_is_void_stops_itself(tmp_path) -> None:
+    provider = Scripted([], lambda _: (_ for _ in ()).throw(Retryable("server", "down", status=500)))
+    ending, result = play(tmp_path, request("0", "bot:random", pairs=50), Invited(model(provider)))
+    assert "10 of 10 matches were void" in ending.reason and "server: down" in ending.reason
+    assert result.run.status == "failed" and len(provider.seen) < 60
+
+
+def test_a_wall_ends_the_run_and_a_higher_one_lets_it_go_on(tmp_path) -> None:
+    whole = play(tmp_path / "whole", request("0", "bot:random"), Invited(model(Scripted([], a_move))))[1]
+    cost = whole.standings[0].cost_pico
+    wall = cost // 2 + most(PRICE, 2500, 4096)
+    asked = request("0", "bot:random", walls={"0": wall})
+    ending, result = play(tmp_path / "run", asked, Invited(model(Scripted([], a_move))))
+    assert ending.walled and "the budget is reached" in ending.reason and result.run.status == "stopped"
+    spent = result.standings[0].cost_pico + result.standings[0].possibly_pico
+    assert 0 < spent <= wall and result.run.budget_pico == wall
+    second = Scripted([], a_move)
+    ending, result = play(tmp_path / "run", replace(asked, walls={"0": 10**14}), Invited(model(second)))
+    assert ending.status == "finished" and len(second.seen) < result.standings[0].calls
+    assert rows(tmp_path / "run") == rows(tmp_path / "whole")
+
+
+def test_a_players_wall_keeps_that_player_from_what_is_still_to_play(tmp_path) -> None:
+    asked = request("0", "bot:random", walls={"1": 10**9})
+    provider = Scripted([], a_move)
+    ending, result = play(tmp_path, asked, Invited(model(provider)))
+    assert ending.walled and "the budget of one is reached" in ending.reason
+    assert provider.seen == [] and result.run.status == "stopped"
+
+
+def test_while_paused_no_call_leaves(tmp_path) -> None:
+    provider, seen = Scripted([], a_move), []
+
+    async def go() -> None:
+        with Record(tmp_path) as record:
+            duel = Duel(request("0", "bot:random"), record, Invited(model(provider)), Events())
+            duel.pause()
+            playing = asyncio.create_task(duel.play())
+            for _ in range(50):
+                await asyncio.sleep(0.002)
+            seen.append((len(provider.seen), duel.run.status))
+            duel.go_on()
+            seen.append((await playing).status)
+
+    asyncio.run(go())
+    assert seen == [(0, "paused"), "finished"]
 
 
 def test_a_wrong_key_stops_the_run_and_loses_nothing(tmp_path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from providers.base import Final, Message, Reply, Request, Retryable, Usage
-from providers.retry import Attempt, RetryPolicy, complete
+from providers.retry import Attempt, Leaves, RetryPolicy, complete
 
 REQUEST = Request("model", "", (Message("user", "?"),))
 REPLY = Reply("!", Usage(), latency_s=0.25)
@@ -24,16 +24,23 @@ class Scripted:
         self.now = 1000.0
         self.queue_s, self.out_s = queue_s, out_s
 
-    async def send(self, request: Request, number: int, leaves: Callable[[], None]) -> Reply:
+    async def send(self, request: Request, number: int, leaves: Leaves) -> Reply:
         assert request is REQUEST
         self.numbers.append(number)
         self.now += self.queue_s
-        leaves()
+        await leaves()
         self.now += self.out_s
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+
+def told(note: Callable[[int, float], None]) -> Callable[[int, float], Awaitable[None]]:
+    async def start(number: int, started_unix: float) -> None:
+        note(number, started_unix)
+
+    return start
 
 
 class Run:
@@ -55,7 +62,7 @@ class Run:
             self.line.send,
             REQUEST,
             policy=policy,
-            on_start=lambda number, _: self.started.append(number),
+            on_start=told(lambda number, _: self.started.append(number)),
             on_attempt=self.attempts.append,
             sleep=self._nap,
             rng=random.Random(seed),
@@ -179,9 +186,12 @@ class Timed:
         async def sleep(seconds: float) -> None:
             self.line.now += seconds
 
-        told = {"on_start": lambda *start: self.starts.append(start), "on_attempt": self.attempts.append}
+        heard = {
+            "on_start": told(lambda *start: self.starts.append(start)),
+            "on_attempt": self.attempts.append,
+        }
         try:
-            return await complete(self.line.send, REQUEST, policy=policy, sleep=sleep, **told)
+            return await complete(self.line.send, REQUEST, policy=policy, sleep=sleep, **heard)
         except Retryable as error:
             return error
 
@@ -207,7 +217,7 @@ def test_a_call_that_may_not_leave_is_no_attempt() -> None:
     class Closed(Exception):
         pass
 
-    def refuse(number: int, started_unix: float) -> None:
+    async def refuse(number: int, started_unix: float) -> None:
         raise Closed
 
     line, attempts = Scripted(REPLY), []
