@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from providers import wire
@@ -91,16 +90,11 @@ class Local:
         latency_s = time.perf_counter() - started
         if answer.status != 200:
             raise self._refused(request.model, form, answer, text, sent)
-        reply = wire.read(chat_reply, text, self.name, sent)
+        found = wire.Answer(sent, text, answer.headers, latency_s)
+        reply = wire.replied(chat_reply, found, self.name, "x-request-id")
         if form:
             self._settled.add(request.model)
-        return replace(
-            reply,
-            request_id=redact(answer.headers.get("x-request-id", reply.request_id)),
-            raw_request=redact(sent),
-            raw_response=text,
-            latency_s=latency_s,
-        )
+        return reply
 
     async def aclose(self) -> None:
         session, self._session = self._session, None

@@ -10,20 +10,25 @@ Left out: retrying (`retry.py`), and any connection; each provider owns its clie
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from providers.base import (
+    Allowance,
     Capabilities,
     Final,
     FinalKind,
     ProviderError,
+    Reply,
     Request,
     Retryable,
     RetryKind,
@@ -41,6 +46,8 @@ _RETRY: Mapping[int, RetryKind] = {
 }
 _RETRY_4XX = (408, 409, 425, 429)
 _REHEARSAL_KEY = "rehearsal-no-key"  # loopback servers ask for none, SDKs insist on one
+CHOICES = (2, 255)  # between how many a native decision can be made, at every vendor that has them
+DECIDE = "Choose the one option that answers the input."
 
 # Words of an error body that say more than its status. Vendors put them in `code`, `type`, `status` or
 # `reason`; a few are only said in the message.
@@ -148,19 +155,35 @@ def no_options(name: str, options: Mapping[str, str], known: str = "base_url") -
         raise ValueError(f"{name} has no option {', '.join(sorted(options))}; there is: {known}")
 
 
-def check(name: str, request: Request, able: Capabilities) -> None:
-    """Final("bad_request") for what the model cannot honour: nothing asked for is dropped silently."""
+def check(name: str, request: Request, able: Capabilities, *, batch: bool = False) -> None:
+    """Final("bad_request") for what the model cannot honour: nothing asked for is dropped silently.
+
+    A batch takes the tier "batch" and nothing else does. A native decision takes no effort and one tier, and
+    it is between 2 and 255 choices: a forced move needs no model, and longer lists are for the mode "json".
+    """
+    decides, tier = request.mode == "decision", request.tier
     asked = (
         (request.temperature is not None and not able.temperature, "a temperature"),
         (request.seed is not None and not able.seed, "a seed"),
         (request.effort is not None and request.effort not in able.efforts, _effort(request, able)),
-        (request.mode == "decision" and not able.decision, "the decision mode"),
-        (request.tier not in able.tiers, f"the tier {request.tier!r} (it has {', '.join(able.tiers)})"),
+        (decides and not able.decision, "the decision mode"),
+        (decides and request.effort is not None, "an effort in the decision mode"),
+        (tier not in able.tiers, f"the tier {tier!r} (it has {', '.join(able.tiers)})"),
+        (decides and tier != "standard", f"the tier {tier!r} in the decision mode"),
+        (tier == "batch" and not batch, "the tier 'batch' in a single call (`submit` hands in a batch)"),
+        (tier != "batch" and batch, f"the tier {tier!r} in a batch"),
     )
-    refused = [what for wrong, what in asked if wrong]
+    refused = list(dict.fromkeys(what for wrong, what in asked if wrong))
     if refused:
         raise Final(
             "bad_request", f"{name}:{request.model} does not take {' nor '.join(refused)}; leave it out"
+        )
+    given, (least, most) = len(request.choices or ()), CHOICES
+    if decides and not least <= given <= most:
+        raise Final(
+            "bad_request",
+            f"{name}:{request.model} decides between {least} and {most} choices, got {given}: "
+            "play a forced move without asking, and ask about a longer list in the json mode",
         )
 
 
@@ -180,6 +203,20 @@ def count(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
+def counted(value: Any) -> int:
+    """A count that has to be there. Raises TypeError."""
+    if type(value) is not int:
+        raise TypeError(f"expected a number of tokens, got {value!r}")
+    return value
+
+
+def filled(value: Any) -> str:
+    """A text that has to be there. Raises TypeError."""
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"expected a text, got {value!r}")
+    return value
+
+
 def read(parse: Callable[[Any], T], text: str, name: str, sent: str) -> T:
     """`parse` of the JSON in `text`; whatever is wrong with its shape or depth is Retryable("protocol")."""
     try:
@@ -189,6 +226,41 @@ def read(parse: Callable[[Any], T], text: str, name: str, sent: str) -> T:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise garbled(name, f"{type(error).__name__}: {error}", sent, text) from None
+
+
+def shaped(take: Callable[[], T], name: str) -> T:
+    """What `take` takes out of parsed JSON; a shape that it does not expect is Retryable("protocol")."""
+    try:
+        return take()
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise garbled(name, f"{type(error).__name__}: {error}", "", "") from None
+
+
+class Answer(NamedTuple):
+    """A 200: the body that was sent, the body that came, its headers, and how long it took."""
+
+    sent: str
+    text: str
+    headers: Mapping[str, str]
+    latency_s: float
+
+
+def replied(parse: Callable[[Any], Reply], answer: Answer, name: str, id_header: str = "") -> Reply:
+    """The reply in an answer, with what was said around it. Raises as `read` does."""
+    text, left = redact(answer.text), allowance(answer.headers)
+    try:
+        reply = read(parse, text, name, answer.sent)
+    except ProviderError as error:
+        error.allowance = left
+        raise
+    return replace(
+        reply,
+        request_id=redact(answer.headers.get(id_header) or reply.request_id),
+        raw_request=redact(answer.sent),
+        raw_response=text,
+        latency_s=answer.latency_s,
+        allowance=left,
+    )
 
 
 def garbled(name: str, why: str, sent: str, text: str) -> Retryable:
@@ -212,6 +284,7 @@ def refused(name: str, status: int, body: str, headers: Mapping[str, str], sent:
         "request_id": headers.get("request-id") or headers.get("x-request-id") or "",
         "raw_request": sent,
         "raw_response": body,
+        "allowance": allowance(headers),
     }
     text = f"{name} answered {status}: {message or 'no reason given'}"
     final = _final_kind(status, message.lower(), words)
@@ -303,6 +376,94 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return None  # neither a number nor a date: back off as if nothing was said
+
+
+# --- what a service will still take
+
+
+def allowance(headers: Mapping[str, str]) -> Allowance | None:
+    """What the headers of an answer say that the service will still take; None where they are silent.
+
+    Claude counts tokens in, tokens out and both, each with a limit of its own: the one counts of which the
+    smallest share is left. Its resets are RFC 3339 times, those of GPT durations such as "1m3s" and "6ms".
+    """
+    for pattern in ("anthropic-ratelimit-{of}-{what}", "x-ratelimit-{what}-{of}"):
+        requests = _limit(headers, pattern, "requests")
+        kinds = (_limit(headers, pattern, of) for of in ("tokens", "input-tokens", "output-tokens"))
+        tokens = min(kinds, key=_share_left)
+        if any(value is not None for value in (*requests, *tokens)):
+            return Allowance(*requests, *tokens)
+    return None
+
+
+class _Limit(NamedTuple):
+    limit: int | None
+    left: int | None
+    reset_s: float | None
+
+
+def _limit(headers: Mapping[str, str], pattern: str, of: str) -> _Limit:
+    limit, left, reset = (
+        headers.get(pattern.format(of=of, what=what), "") for what in ("limit", "remaining", "reset")
+    )
+    return _Limit(_whole(limit), _whole(left), _until(reset))
+
+
+def _share_left(of: _Limit) -> float:
+    return of.left / of.limit if of.limit and of.left is not None else math.inf
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])", re.ASCII)
+
+
+def _until(text: str) -> float | None:
+    """Seconds from now to a time in RFC 3339, or those of a duration."""
+    if parts := _DURATION.findall(text):
+        whole = "".join(number + unit for number, unit in parts) == text
+        return sum(float(number) * _UNITS[unit] for number, unit in parts) if whole else None
+    try:
+        then = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return max(0.0, (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp() - time.time())
+
+
+# --- native decisions
+
+
+def decided(choice: object, table: Mapping[str, Any], request: Request) -> dict[str, Any]:
+    """The fields of a Reply that a native decision fills: `text`, `finish`, `finish_detail`, `probabilities`.
+
+    The vendors' values are our numbers as strings. Raises ValueError for a choice that was not offered. A
+    table that is none (a number that was not offered, a sum too far from one for rounding to two places) is
+    left out: the choice was paid for and stands. What it does not name has probability 0; the sum is made 1.
+    """
+    offered = [number for number, _ in request.choices or ()]
+    if choice not in {str(number) for number in offered}:
+        raise ValueError(f"the choice {choice!r} was not offered")
+    return {
+        "text": dumps({"action": int(str(choice))}),
+        "finish": "stop",
+        "finish_detail": "choice",
+        "probabilities": _distribution(table, offered),
+    }
+
+
+def _distribution(table: Mapping[str, Any], offered: list[int]) -> dict[int, float] | None:
+    found = {number: table.get(str(number), 0.0) for number in offered}
+    if not table.keys() <= {str(number) for number in offered}:
+        return None
+    if not all(type(p) in (int, float) and 0 <= p <= 1 for p in found.values()):
+        return None
+    total = math.fsum(found.values())
+    if abs(total - 1) > 0.01 + 0.005 * len(offered) or not total:
+        return None
+    return {number: p / total for number, p in found.items()}
 
 
 def _explain(body: str) -> tuple[str, frozenset[str], float | None]:
