@@ -187,6 +187,7 @@ class Said(NamedTuple):
 
     text: str
     finish: str
+    probabilities: None = None
 
 
 class Teller:

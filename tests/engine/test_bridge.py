@@ -146,6 +146,7 @@ class Said:
     """An answer as a provider brings it."""
 
     finish = "stop"
+    probabilities = None
 
     def __init__(self, text: str) -> None:
         self.text = text
