@@ -1,17 +1,29 @@
 """What a model is asked, and how its answer is read: one contract, two halves."""
 
 from .parse import parse
-from .question import Answer, Choice, Question, Track, Unreadable, UnreadableKind, numbered
+from .question import (
+    Answer,
+    Choice,
+    Form,
+    Question,
+    Track,
+    Unreadable,
+    UnreadableKind,
+    check_form,
+    numbered,
+)
 from .render import Templates, render, styles
 
 __all__ = [
     "Answer",
     "Choice",
+    "Form",
     "Question",
     "Templates",
     "Track",
     "Unreadable",
     "UnreadableKind",
+    "check_form",
     "numbered",
     "parse",
     "render",

@@ -10,13 +10,18 @@ What one value may mean. Open track: the listed number, as a JSON integer or the
 since it cannot mean anything else, the exact notation of a legal move. Rules track: the notation, in any
 case unless the game's own notation distinguishes cases; an integer where moves are written as numbers.
 On the rules track no message says or hints which moves are legal.
+
+Where a service gives a probability for each number that it was offered, they are kept by action id: what is
+no legal move is dropped, a legal move without one has 0, and the rest is scaled to the sum 1. A table that
+leaves nothing, or holds what is no probability, is dropped and the move stands.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -80,7 +85,12 @@ def parse(reply: Answer, view: View, track: Track) -> Choice | Unreadable:
         return _unreadable(reading.kind, reading.why, track, rationale)
     if (name := _contradiction(found.fields, reading.action, moves)) is not None:
         return _unreadable("ambiguous", f"its field {shown(name)} may name another move", track, rationale)
-    return Choice(reading.action, rationale, _forecast(found.fields))
+    return Choice(
+        reading.action,
+        rationale,
+        _forecast(found.fields),
+        _probabilities(reply.probabilities, moves.by_number),
+    )
 
 
 def shown(text: str) -> str:
@@ -203,6 +213,19 @@ def _forecast(fields: dict[str, Any]) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value <= 1 else None
+
+
+def _probabilities(
+    table: Mapping[int, float] | None, by_number: Mapping[int, int]
+) -> dict[int, float] | None:
+    """A table by number as one by action id, over the legal actions; on the rules track there are no numbers."""
+    if table is None or not by_number:
+        return None
+    found = {action: table.get(number, 0.0) for number, action in by_number.items()}
+    total = math.fsum(found.values())
+    if not (0 < total < math.inf and all(p >= 0 for p in found.values())):
+        return None
+    return {action: p / total for action, p in found.items()}
 
 
 def _unreadable(kind: UnreadableKind, why: str, track: Track, rationale: str = "") -> Unreadable:

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from engine.core import Action, View
 
 Track = Literal["open", "rules"]
+Form = Literal["json", "decision"]
 UnreadableKind = Literal["empty", "truncated", "refusal", "unparsable", "ambiguous", "illegal"]
 
 TRACKS: tuple[Track, ...] = get_args(Track)
+FORMS: tuple[Form, ...] = get_args(Form)
 
 
 class Answer(Protocol):
@@ -22,6 +24,10 @@ class Answer(Protocol):
     def text(self) -> str: ...
     @property
     def finish(self) -> str: ...
+    @property
+    def probabilities(self) -> Mapping[int, float] | None:
+        """By the numbers of the question's choices, where the service gives them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A legal action, read from an answer."""
+    """A legal action, read from an answer. `probabilities` are by action id, over all legal actions, and sum to 1."""
 
     action: int
     rationale: str = ""
@@ -73,6 +79,17 @@ def check_asked(view: View, track: Track) -> None:
         raise ValueError(
             f"seat {view.seat} of {view.game} has no legal move at ply {view.ply} (to move: {view.to_move}); "
             "ask only the seat that is to move"
+        )
+
+
+def check_form(form: Form, track: Track) -> None:
+    """Raise ValueError unless an answer can be given in `form` on `track`: a decision needs the list of moves."""
+    if form not in FORMS:
+        raise ValueError(f"unknown form {form!r}; there are: {', '.join(FORMS)}")
+    if form == "decision" and track != "open":
+        raise ValueError(
+            f"the form 'decision' is a choice from the list of legal moves, which the track {track!r} does not show; "
+            "take the track open, or the form json"
         )
 
 

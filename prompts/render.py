@@ -9,6 +9,9 @@ A style is one file in `styles/`. It sets `fields`, the texts that are asked for
 override any block of `base.j2`. A game may have a file in `games/` that sets any of `marks` (one per seat),
 `drawing` (how to read the board) and the macro `position(view)`, and `moves_in_position`, where that tells the
 moves that still count and they are not listed again; a game without one gets its board and facts.
+
+A form in `forms/` says how an answer is given where that is not a JSON object: it stands over the style, of
+which it replaces the two blocks that speak of the answer.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .question import Question, Track, check_asked, numbered
+from .question import Form, Question, Track, check_asked, check_form, numbered
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -32,13 +35,17 @@ RESERVED = frozenset({"action", "move", "forecast"})
 ENUM_SIZES = (8, 16, 32, 64, 128, 256, 512, 1024)
 
 
-def render(view: View, style: str = "default", track: Track = "open", notes: str = "") -> Question:
+def render(
+    view: View, style: str = "default", track: Track = "open", notes: str = "", form: Form = "json"
+) -> Question:
     """The question for the seat that `view` belongs to.
 
-    `notes` is the player's own memory, shown verbatim after the position. Raises ValueError for an unknown
-    style or track (listing what exists) and for a view whose seat is not to move.
+    `notes` is the player's own memory, shown verbatim after the position. The form "decision" is for a
+    service that is given the moves and chooses natively: nothing is said of JSON, no texts are asked for.
+    Raises ValueError for an unknown style, track or form (listing what exists), for a decision on the track
+    rules, and for a view whose seat is not to move.
     """
-    return _shipped().render(view, style, track, notes)
+    return _shipped().render(view, style, track, notes, form)
 
 
 def styles() -> list[str]:
@@ -57,7 +64,7 @@ def _shipped() -> Templates:
     return Templates(Path(__file__).parent)
 
 
-class _Form(NamedTuple):
+class _Fixed(NamedTuple):
     """The part of a question that stays the same over a duel."""
 
     system: str
@@ -68,12 +75,12 @@ class _Form(NamedTuple):
 
 
 class Templates:
-    """A folder of templates: `base.j2`, `styles/`, `games/`. Make one to try prompts of your own."""
+    """A folder of templates: `base.j2`, `styles/`, `games/`, `forms/`. Make one to try prompts of your own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._env = _environment(folder)
-        self._form = lru_cache(maxsize=256)(self._compose)
+        self._fixed = lru_cache(maxsize=256)(self._compose)
 
     def styles(self) -> list[str]:
         """Names of the styles in this folder, sorted."""
@@ -92,45 +99,59 @@ class Templates:
                     found.update(node.node.as_const())
         return frozenset(found)
 
-    def render(self, view: View, style: str = "default", track: Track = "open", notes: str = "") -> Question:
+    def render(
+        self,
+        view: View,
+        style: str = "default",
+        track: Track = "open",
+        notes: str = "",
+        form: Form = "json",
+    ) -> Question:
         """As the function `render`, from this folder."""
         check_asked(view, track)
+        check_form(form, track)
         variant = tuple(view.variant.items())
-        form = self._form(style, track, view.game, variant, view.rules, view.num_players, view.num_actions)
+        fixed = self._fixed(
+            style, track, form, view.game, variant, view.rules, view.num_players, view.num_actions
+        )
         listed = numbered(view) if track == "open" else ()
         choices = tuple((number, action.text) for number, action in listed)
-        user = form.template.render(
+        user = fixed.template.render(
             part="user",
             track=track,
-            words=form.words,
+            style=f"styles/{style}.j2",
+            words=fixed.words,
             view=view,
             moves=_moves(view),
             choices=choices,
             own_numbers=all(str(number) == text for number, text in choices),
             notes=notes,
         )
-        return Question(form.system, user.rstrip(), form.schema, choices, form.sha)
+        return Question(fixed.system, user.rstrip(), fixed.schema, choices, fixed.sha)
 
     def _compose(
         self,
         style: str,
         track: Track,
+        form: Form,
         game: str,
         variant: tuple[tuple[str, int], ...],
         rules: str,
         num_players: int,
         num_actions: int,
-    ) -> _Form:
+    ) -> _Fixed:
         if style not in (names := self.styles()):
             raise ValueError(f"unknown style {style!r}; there are: {', '.join(names)}")
         style_file, game_file = f"styles/{style}.j2", f"games/{game}.j2"
         has_words = re.fullmatch(r"\w+", game) is not None and (self.folder / game_file).is_file()
         words: object = self._env.get_template(game_file).module if has_words else {}
-        template = self._env.get_template(style_file)
+        files = [style_file] if form == "json" else [f"forms/{form}.j2", style_file]
+        template = self._env.get_template(files[0])
         system = template.make_module(
             {
                 "part": "system",
                 "track": track,
+                "style": style_file,
                 "words": words,
                 "game": game,
                 "variant": variant,
@@ -138,9 +159,10 @@ class Templates:
                 "num_players": num_players,
             }
         )
-        schema = _schema(_fields(system, style), track, num_actions)
-        sha = self._sha([style_file, game_file] if has_words else [style_file], track)
-        return _Form(str(system).rstrip(), schema, sha, template, words)
+        fields = _fields(system, style)
+        schema = _schema(fields if form == "json" else {}, track, num_actions)
+        sha = self._sha([*files, game_file] if has_words else files, track)
+        return _Fixed(str(system).rstrip(), schema, sha, template, words)
 
     def _sha(self, files: list[str], track: Track) -> str:
         """Over the track and every source that took part, parents and imports included."""

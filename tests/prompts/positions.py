@@ -13,6 +13,7 @@ class Reply(NamedTuple):
 
     text: str
     finish: str = "stop"
+    probabilities: dict[int, float] | None = None
 
 
 def played(game: str, moves: str, **variant: int) -> View:

@@ -21,11 +21,15 @@ MOVES = {
     "othello": "d3 c5 f6",
     "tictactoe": "b2 a1 c3",
 }
-CASES = [(game, style, track) for game in MOVES for style in styles() for track in TRACKS]
+CASES = [
+    *((game, style, track) for game in MOVES for style in styles() for track in TRACKS),
+    *((game, "default", "decision") for game in MOVES),  # the form, on the track where it is
+]
 
 
 def written(game: str, style: str, track: str) -> str:
-    question = render(played(game, MOVES[game]), style, track, notes="")  # type: ignore[arg-type]
+    asked = ("open", "", "decision") if track == "decision" else (track, "", "json")
+    question = render(played(game, MOVES[game]), style, *asked)  # type: ignore[arg-type]
     schema = json.dumps(question.schema)
     return f"--- system\n{question.system}\n--- user\n{question.user}\n--- schema\n{schema}\n"
 

@@ -290,3 +290,59 @@ def test_a_proper_answer_is_always_read(data: st.DataObject) -> None:
     for said in (text, fenced if without_thinking(fenced) == fenced else text):
         read = parse(Reply(said), view, track)
         assert isinstance(read, Choice) and read.action == action.id
+
+
+# --- the probabilities of a native decision
+
+
+def decided(view: Any, table: dict[int, float] | None, track: Track = "open") -> Choice:
+    number, action = numbered(view)[0]
+    text = json.dumps({"action": number} if track == "open" else {"move": action.text})
+    read = parse(Reply(text, "stop", table), view, track)
+    assert isinstance(read, Choice) and read.action == action.id
+    return read
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.game)
+def test_probabilities_are_by_action_id_over_all_legal_actions(view: Any) -> None:
+    by_number = {number: 1 / len(view.legal) for number, _ in numbered(view)}
+    found = decided(view, by_number).probabilities
+    assert found is not None
+    assert set(found) == {action.id for action in view.legal}
+    assert sum(found.values()) == pytest.approx(1)
+
+
+def test_a_prompts_number_is_not_always_the_action() -> None:
+    view = view_of("c4")  # the columns 1, 2, 3, 5, 6, 7 are the actions 0, 1, 2, 4, 5, 6
+    found = decided(view, {1: 0.5, 2: 0.25, 3: 0.25, 5: 0.0, 6: 0.0, 7: 0.0}).probabilities
+    assert found == {0: 0.5, 1: 0.25, 2: 0.25, 4: 0.0, 5: 0.0, 6: 0.0}
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({1: 0.3, 2: 0.1}, {0: 0.75, 1: 0.25}),  # a legal move without one has none
+        ({1: 0.4, 4: 0.5, 99: 0.1}, {0: 1.0}),  # column 4 is full, and there is no 99
+        ({1: 2, 2: 6}, {0: 0.25, 1: 0.75}),
+        ({4: 1.0}, None),
+        ({}, None),
+        ({1: 0.0}, None),
+        ({1: -0.5, 2: 1.5}, None),
+        ({1: float("nan"), 2: 1.0}, None),
+        ({1: float("inf")}, None),
+        (None, None),
+    ],
+    ids=repr,
+)
+def test_a_table_is_scaled_to_the_legal_moves_or_dropped(
+    table: dict[int, float] | None, expected: dict[int, float] | None
+) -> None:
+    found = decided(view_of("c4"), table).probabilities
+    if expected is None:
+        assert found is None
+    else:
+        assert found == pytest.approx({action: expected.get(action, 0.0) for action in (0, 1, 2, 4, 5, 6)})
+
+
+def test_without_numbers_there_are_no_probabilities() -> None:
+    assert decided(view_of("ttt"), {1: 1.0}, "rules").probabilities is None

@@ -164,6 +164,36 @@ def test_a_style_without_proper_fields_is_refused(tmp_path: Path, source: str, s
         Templates(folder).render(view_of("ttt"), "odd")
 
 
+def test_a_decision_speaks_of_no_json_whatever_the_style(tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    (folder / "styles" / "loud.j2").write_text(
+        '{% extends "base.j2" %}{% set fields = {"plan": "your plan"} %}'
+        "{% block answer %}JSON!{% endblock %}{% block closing %}JSON, now!{% endblock %}"
+    )
+    own = Templates(folder)
+    asked = {style: own.render(view_of("ttt"), style, form="decision") for style in own.styles()}
+    for question in asked.values():
+        assert "JSON" not in question.system + question.user
+        assert question.user.endswith("It is your move. Choose one of the legal moves.")
+        assert list(question.schema["properties"]) == ["action"]
+        assert question.choices == own.render(view_of("ttt")).choices
+    assert len({question.system for question in asked.values()}) == 1
+    assert len({question.style_sha for question in asked.values()}) == len(asked)
+
+
+def test_the_system_prompt_of_a_decision_is_the_same_over_a_duel() -> None:
+    views = [played("connect4", moves) for moves in ("", "4", "4 4 3", "4 4 3 5 2")]
+    assert len({render(view, form="decision").system for view in views}) == 1
+    assert render(views[0], form="decision").style_sha != render(views[0]).style_sha
+
+
+def test_a_decision_needs_the_list_of_moves() -> None:
+    with pytest.raises(ValueError, match=r"'decision' is a choice from the list .* take the track open"):
+        render(view_of("ttt"), track="rules", form="decision")
+    with pytest.raises(ValueError, match="unknown form 'prose'; there are: json, decision"):
+        render(view_of("ttt"), form="prose")  # type: ignore[arg-type]
+
+
 def test_an_undefined_name_is_an_error(tmp_path: Path) -> None:
     folder = copied(tmp_path)
     (folder / "styles" / "odd.j2").write_text(
