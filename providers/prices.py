@@ -120,7 +120,10 @@ class PriceBook:
     def price(
         self, provider: str, model: str, tier: str = "standard", on: date | None = None
     ) -> Price | None:
-        """The price of a model on a day (today), or None: unknown model, or a tier it is not offered in."""
+        """The price of a model on a day (today), or None: unknown model, or a tier it is not offered in.
+
+        A native decision has the tier "decision", whatever its request says.
+        """
         provider, model = self._behind(provider, model)
         entry = self._entry(provider, model)
         if entry is None:

@@ -28,6 +28,8 @@ class Seen:
     path: str
     headers: Mapping[str, str]
     text: str
+    method: str = "POST"
+    query: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def body(self) -> Any:
@@ -48,7 +50,15 @@ class Replay:
     seen: list[Seen] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.seen.append(Seen(request.path, dict(request.headers), await request.text()))
+        self.seen.append(
+            Seen(
+                request.path,
+                dict(request.headers),
+                await request.text(),
+                request.method,
+                dict(request.query),
+            )
+        )
         status, body = self.answers[min(len(self.seen), len(self.answers)) - 1]
         if self.fault == "hang":
             await asyncio.sleep(30)

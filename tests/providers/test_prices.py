@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from importlib.util import find_spec
@@ -168,7 +170,8 @@ def test_every_entry_is_whole_in_every_tier(provider: str, model: str) -> None:
             assert price is not None
             assert price.source and price.dated == "2026-11-20" and price.tier == tier
             assert all(isinstance(getattr(price, kind), int) for kind in ("input", "cache_read", "output"))
-            assert price.cache_read <= price.input <= price.output
+            assert price.cache_read <= price.input
+            assert price.input <= price.output or (price.output == 0 and "decision" in entry["tiers"])
             assert (price.long is None) == (price.long_above is None)
             assert price.long is None or price.long.input >= price.input
 
@@ -213,21 +216,64 @@ def test_genai_prices_says_the_same() -> None:
 
     moment = datetime(THEN.year, THEN.month, THEN.day, tzinfo=UTC)
     compared, different = 0, []
-    for provider, model in EVERY:
-        if provider not in BOOK.sources:
+    for (provider, model), tier in itertools.product(EVERY, ("standard", "batch")):
+        price = BOOK.price(provider, model, tier, THEN)
+        if provider not in BOOK.sources or price is None or "genai-prices" not in price.source:
             continue
-        price = BOOK.price(provider, model, on=THEN)
-        found: Any = genai_prices.calc_price(
-            genai_prices.Usage(input_tokens=1),
-            model_ref=model,
-            provider_id=provider,
-            genai_request_timestamp=moment,
-        ).model_price
+        standard, found = (
+            genai_prices.calc_price(
+                genai_prices.Usage(input_tokens=1),
+                model_ref=model,
+                provider_id=provider,
+                genai_request_timestamp=moment,
+                price_context={"processing": asked},
+            ).model_price
+            for asked in ("standard", tier)
+        )
+        if tier != "standard" and found == standard:
+            continue  # what it does not know it prices as standard
         for ours, theirs in COMPARED.items():
             value = getattr(found, theirs, None)
             if value is not None:
                 compared += 1
                 if getattr(price, ours) != Decimal(getattr(value, "base", value)) * 10**6:
-                    different.append((model, ours, value))
+                    different.append((model, tier, ours, value))
     assert different == []
-    assert compared > 150
+    assert compared > 250
+
+
+# --- litellm's map, where somebody has it
+
+
+def _map() -> Path | None:
+    found = find_spec("litellm")
+    return found and Path(found.origin).parent / "model_prices_and_context_window_backup.json"  # type: ignore[arg-type, return-value]
+
+
+FIELDS = {
+    "input": "input_cost_per_token",
+    "cache_read": "cache_read_input_token_cost",
+    "cache_write_short": "cache_creation_input_token_cost",
+    "output": "output_cost_per_token",
+}
+SUFFIXES = {"standard": "", "batch": "_batches", "flex": "_flex", "decision": "_decisions"}
+
+
+@pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed")
+@pytest.mark.parametrize("tier", SUFFIXES)
+def test_litellms_map_says_the_same_and_has_no_tier_more(tier: str) -> None:
+    path = _map()
+    assert path is not None
+    theirs, compared, different = json.loads(path.read_text(), parse_float=Decimal), 0, []
+    for provider, model in EVERY:
+        entry = theirs.get(f"gemini/{model}" if provider == "google" else model)
+        price = BOOK.price(provider, model, tier, THEN)
+        if provider not in BOOK.sources or entry is None:
+            continue
+        for ours, name in FIELDS.items():
+            if (value := entry.get(name + SUFFIXES[tier])) is not None:
+                compared += 1
+                if price is None or getattr(price, ours) != Decimal(value) * 10**12:
+                    different.append((model, tier, ours, value))
+    assert different == []
+    assert compared > {"standard": 120, "batch": 100, "flex": 70, "decision": 3}[tier]
