@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 # How an answer can be wrong, and how it can fail to arrive: each is a rate between 0 and 1.
 WRONG = ("illegal", "malformed", "truncated", "refused", "prose", "ambiguous", "empty")
 FAULTS = ("429", "529", "500", "cut", "hang")
+BATCH_FAULTS = ("batch_errored", "batch_expired")  # how a part of a batch can come to nothing
 
 CHARS_PER_TOKEN = 3  # board text measures 3.2 characters per token with a public tokenizer
 # Tokens of the shortest prompt that OpenAI caches at all, and Claude but for its smallest models: a rehearsal
@@ -71,6 +72,8 @@ class Behaviour:
     retry_after  seconds to wait that a 429 or 529 asks for
     wrong        rates of wrong answers (`WRONG`), one draw per request: together at most 1
     faults       rates of answers that do not arrive (`FAULTS`), one draw per attempt: together at most 1
+    batch_latency   seconds from handing in a batch to its end, spread by batch_spread as latency is by spread
+    batch_faults    rates of parts of a batch that come to nothing (`BATCH_FAULTS`), one draw per attempt
     """
 
     bot: str = "random"
@@ -83,6 +86,9 @@ class Behaviour:
     retry_after: float = 1.0
     wrong: Rates = ()
     faults: Rates = ()
+    batch_latency: float = 0.0
+    batch_spread: float = 0.0
+    batch_faults: Rates = ()
 
     @classmethod
     def of(cls, bot: str = "random", /, **options: str | float) -> Self:
@@ -94,10 +100,13 @@ class Behaviour:
             raise ValueError(f"sim:{bot} has no option {', '.join(unknown)}; it has {', '.join(OPTIONS)}")
         text = {name: str(value) for name, value in options.items()}
         fields = {name: read(name, text[name]) for name, read in _SETTINGS.items() if name in text}
-        rates = {name: _amount(name, text.get(name, "0")) for name in (*WRONG, *FAULTS, "fail")}
+        rates = {
+            name: _amount(name, text.get(name, "0")) for name in (*WRONG, *FAULTS, *BATCH_FAULTS, "fail")
+        }
         wrong = {name: rates[name] for name in WRONG}
         faults = {name: rates[name] + (rates["fail"] / 4 if name != "hang" else 0.0) for name in FAULTS}
-        return cls(bot=bot, wrong=_rates(wrong), faults=_rates(faults), **fields)
+        parts = _rates({name: rates[name] for name in BATCH_FAULTS})
+        return cls(bot=bot, wrong=_rates(wrong), faults=_rates(faults), batch_faults=parts, **fields)
 
     @classmethod
     def parse(cls, spec: str) -> Self:
@@ -131,8 +140,10 @@ _SETTINGS: Mapping[str, Callable[[str, str], Any]] = {
     "words": _whole,
     "cache": lambda name, text: _whole(name, text) != 0,
     "retry_after": _amount,
+    "batch_latency": _amount,
+    "batch_spread": _amount,
 }
-OPTIONS = (*_SETTINGS, *WRONG, *FAULTS, "fail")
+OPTIONS = (*_SETTINGS, *WRONG, *FAULTS, "fail", *BATCH_FAULTS)
 
 
 def _rates(rates: Mapping[str, float]) -> Rates:
@@ -176,12 +187,24 @@ class StandIn:
 
     def fault(self, request: Request) -> str:
         """Which of `FAULTS` befalls this attempt, "" for none. Drawn from content and attempt."""
-        if not self.behaviour.faults:
+        return self._befalls(self.behaviour.faults, request, b"")
+
+    def batch_fault(self, request: Request) -> str:
+        """What befalls this attempt as a part of a batch: errored, expired, or "" for nothing."""
+        return self._befalls(self.behaviour.batch_faults, request, b"batch").removeprefix("batch_")
+
+    def _befalls(self, rates: Rates, request: Request, where: bytes) -> str:
+        if not rates:
             return ""
-        key = self.digest(request)[:16]
+        key = where + self.digest(request)[:16]
         attempt = self._seen[key] = self._seen.get(key, 0) + 1
         draw = blake2b(key + b"%d" % attempt, digest_size=8).digest()
-        return _choose(self.behaviour.faults, _unit(draw, 0))
+        return _choose(rates, _unit(draw, 0))
+
+    def batch_seconds(self, name: str) -> float:
+        """How long the batch of that name takes."""
+        draw = blake2b(f"{self.behaviour.seed}\0{name}".encode(), digest_size=8).digest()
+        return _spread(self.behaviour.batch_latency, self.behaviour.batch_spread, _unit(draw, 0))
 
     def answer(self, request: Request, wrong: str | None = None) -> Reply:
         """The reply, with the latency it should take. `wrong` (of `WRONG`, or "") overrides the draw."""
@@ -209,14 +232,8 @@ class StandIn:
             reasoning_kind="raw" if thinking else "none",
             model=self.model,
             request_id=f"sim_{digest[:10].hex()}",
-            latency_s=self._latency(_unit(digest, 2)),
+            latency_s=_spread(self.behaviour.latency, self.behaviour.spread, _unit(digest, 2)),
         )
-
-    def _latency(self, draw: float) -> float:
-        mean, sigma = self.behaviour.latency, self.behaviour.spread
-        if not mean or not sigma:
-            return mean
-        return mean * exp(sigma * _NORMAL.inv_cdf(max(draw, 1e-12)) - sigma * sigma / 2)
 
     def _thinking_tokens(self, request: Request, draw: float) -> int:
         return int(self.behaviour.tokens * (0.5 + draw) * _EFFORT[request.effort or "medium"])
@@ -357,6 +374,13 @@ def _value(name: str, spec: Mapping[str, Any], pick: Pick, sentence: str) -> obj
     if kind == "string":
         return sentence if name == "rationale" else f"Simulated {name}."
     return {"number": 0.5, "integer": 0, "boolean": False, "array": [], "object": {}}.get(kind)
+
+
+def _spread(mean: float, sigma: float, draw: float) -> float:
+    """A lognormal amount of that mean, at a draw from the unit interval; sigma 0 makes it the mean itself."""
+    if not mean or not sigma:
+        return mean
+    return mean * exp(sigma * _NORMAL.inv_cdf(max(draw, 1e-12)) - sigma * sigma / 2)
 
 
 def _choose(rates: Rates, draw: float) -> str:
