@@ -19,7 +19,7 @@ from providers.base import EFFORTS, Effort, Message, Reply, Request
 Body = dict[str, Any]
 
 EPOCH = 1_700_000_000
-_NO_LIMIT = 1 << 20  # output tokens, where a request names no bound
+NO_LIMIT = 1 << 20  # output tokens, where a request names no bound
 
 
 def _fields(names: str) -> frozenset[str]:
@@ -79,19 +79,19 @@ class Wire:
     headers: Callable[[str, Body], dict[str, str]]  # the call's id, and the body that is answered
 
 
-def _text(content: object) -> str:
+def text_of(content: object) -> str:
     """The text of a string, a block, or a list of blocks."""
     if isinstance(content, list):
-        return "\n".join(filter(None, map(_text, content)))
+        return "\n".join(filter(None, map(text_of, content)))
     if isinstance(content, dict):
         return str(content.get("text", ""))
     return content if isinstance(content, str) else ""
 
 
-def _messages(items: list[Body], key: str = "content") -> tuple[Message, ...]:
+def turns_of(items: list[Body], key: str = "content") -> tuple[Message, ...]:
     """The turns of a conversation; every other kind of item (a reasoning item, a tool's) is passed over."""
     return tuple(
-        Message("user" if item.get("role", "user") == "user" else "assistant", _text(item[key]))
+        Message("user" if item.get("role", "user") == "user" else "assistant", text_of(item[key]))
         for item in items
         if key in item
     )
@@ -104,7 +104,7 @@ def _effort(word: object, thinks: bool = True) -> Effort | None:
     return next((effort for effort in EFFORTS if effort == word), None)
 
 
-def _unknown(body: Body, fields: frozenset[str]) -> str:
+def unknown(body: Body, fields: frozenset[str]) -> str:
     return next((name for name in body if name not in fields), "")
 
 
@@ -120,16 +120,16 @@ def _read_anthropic(body: Body, _: str) -> Request:
     thinks = (body.get("thinking") or {}).get("type", "disabled") != "disabled"
     return Request(
         model=body["model"],
-        system=_text(body.get("system")),
-        messages=_messages(body["messages"]),
+        system=text_of(body.get("system")),
+        messages=turns_of(body["messages"]),
         schema=(wants.get("format") or body.get("output_format") or {}).get("schema"),
         effort=_effort(wants.get("effort"), thinks),
-        max_output_tokens=body.get("max_tokens", _NO_LIMIT),
+        max_output_tokens=body.get("max_tokens", NO_LIMIT),
     )
 
 
 def _refuse_anthropic(body: Body) -> str:
-    if extra := _unknown(body, _ANTHROPIC_FIELDS):
+    if extra := unknown(body, _ANTHROPIC_FIELDS):
         return f"{extra}: Extra inputs are not permitted"
     if "max_tokens" not in body:
         return "max_tokens: Field required"
@@ -184,15 +184,7 @@ def _error_anthropic(problem: Problem, _: float) -> Body:
 
 
 def _headers_anthropic(request_id: str, _: Body) -> dict[str, str]:
-    return {
-        "request-id": request_id,
-        "anthropic-ratelimit-requests-limit": "4000",
-        "anthropic-ratelimit-requests-remaining": "3999",
-        "anthropic-ratelimit-requests-reset": "2030-01-01T00:00:00Z",
-        "anthropic-ratelimit-input-tokens-limit": "2000000",
-        "anthropic-ratelimit-input-tokens-remaining": "1990000",
-        "anthropic-ratelimit-input-tokens-reset": "2030-01-01T00:00:00Z",
-    }
+    return {"request-id": request_id}
 
 
 def _read_responses(body: Body, _: str) -> Request:
@@ -200,14 +192,14 @@ def _read_responses(body: Body, _: str) -> Request:
     turns = [{"role": "user", "content": given}] if isinstance(given, str) else given
     told = [item for item in turns if item.get("role") in ("system", "developer")]
     effort = (body.get("reasoning") or {}).get("effort")
-    instructions = [_text(body.get("instructions")), _text([item["content"] for item in told])]
+    instructions = [text_of(body.get("instructions")), text_of([item["content"] for item in told])]
     return Request(
         model=body["model"],
         system="\n".join(filter(None, instructions)),
-        messages=_messages([item for item in turns if item not in told]),
+        messages=turns_of([item for item in turns if item not in told]),
         schema=((body.get("text") or {}).get("format") or {}).get("schema"),
         effort=_effort(effort),
-        max_output_tokens=body.get("max_output_tokens") or _NO_LIMIT,
+        max_output_tokens=body.get("max_output_tokens") or NO_LIMIT,
     )
 
 
@@ -218,7 +210,7 @@ def _refuse_responses(body: Body) -> str:
 
 
 def _refuse_openai(body: Body, fields: frozenset[str], name: str, effort: object) -> str:
-    if extra := _unknown(body, fields):
+    if extra := unknown(body, fields):
         return f"Unknown parameter: '{extra}'."
     return _wrong(name, effort, EFFORTS) or _wrong("service_tier", body.get("service_tier"), _OPENAI_TIERS)
 
@@ -281,11 +273,11 @@ def _read_chat(body: Body, _: str) -> Request:
     form = (body.get("response_format") or {}).get("json_schema") or {}
     return Request(
         model=body["model"],
-        system=_text([item["content"] for item in told]),
-        messages=_messages([item for item in turns if item not in told]),
+        system=text_of([item["content"] for item in told]),
+        messages=turns_of([item for item in turns if item not in told]),
         schema=form.get("schema"),
         effort=_effort(body.get("reasoning_effort")),
-        max_output_tokens=body.get("max_completion_tokens") or body.get("max_tokens") or _NO_LIMIT,
+        max_output_tokens=body.get("max_completion_tokens") or body.get("max_tokens") or NO_LIMIT,
         seed=body.get("seed"),
     )
 
@@ -326,16 +318,7 @@ def _error_openai(problem: Problem, _: float) -> Body:
 
 
 def _headers_openai(request_id: str, _: Body) -> dict[str, str]:
-    return {
-        "x-request-id": request_id,
-        "openai-processing-ms": "1",
-        "x-ratelimit-limit-requests": "10000",
-        "x-ratelimit-remaining-requests": "9999",
-        "x-ratelimit-reset-requests": "6ms",
-        "x-ratelimit-limit-tokens": "2000000",
-        "x-ratelimit-remaining-tokens": "1999000",
-        "x-ratelimit-reset-tokens": "30ms",
-    }
+    return {"x-request-id": request_id, "openai-processing-ms": "1"}
 
 
 def _either(body: Body, camel: str, snake: str) -> Any:
@@ -351,17 +334,17 @@ def _read_gemini(body: Body, model: str) -> Request:
     schema = _either(wants, "responseJsonSchema", "response_json_schema")
     return Request(
         model=model,
-        system=_text(system.get("parts")) if isinstance(system, dict) else _text(system),
-        messages=_messages(body["contents"], "parts"),
+        system=text_of(system.get("parts")) if isinstance(system, dict) else text_of(system),
+        messages=turns_of(body["contents"], "parts"),
         schema=schema or _either(wants, "responseSchema", "response_schema"),
         effort=_effort(level, _either(thinking, "thinkingBudget", "thinking_budget") != 0),
-        max_output_tokens=_either(wants, "maxOutputTokens", "max_output_tokens") or _NO_LIMIT,
+        max_output_tokens=_either(wants, "maxOutputTokens", "max_output_tokens") or NO_LIMIT,
         seed=wants.get("seed"),
     )
 
 
 def _refuse_gemini(body: Body) -> str:
-    if extra := _unknown(body, _GEMINI_FIELDS):
+    if extra := unknown(body, _GEMINI_FIELDS):
         return f'Invalid JSON payload received. Unknown name "{extra}": Cannot find field.'
     wants = _either(body, "generationConfig", "generation_config") or {}
     thinking = _either(wants, "thinkingConfig", "thinking_config") or {}

@@ -12,7 +12,7 @@ order, at any concurrency and after a restart. Only transport faults also look a
 request was seen, so that another attempt can succeed. It never pretends: its words, its thinking and the
 model that it reports all say "simulated".
 
-Left out: sampling (a temperature is refused), the decision mode, and memory of earlier requests.
+Left out: sampling (a temperature is refused) and memory of earlier requests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import exp, isfinite
 from statistics import NormalDist
@@ -47,6 +47,7 @@ CACHED_FROM = 1024
 _EFFORT = {"none": 0.0, "minimal": 0.25, "low": 0.5, "medium": 1.0, "high": 2.0, "xhigh": 3.0, "max": 4.0}
 _FILLER = "these words only take the room that the thoughts of a model would take, "
 _NORMAL = NormalDist()
+_LEAD = 3.0  # by which the chosen move's logit exceeds that of others, before up to 1 of chance
 
 _GAME = re.compile(r"^Game: *(\S+)[ \t]*$", re.MULTILINE)
 _VARIANT = re.compile(r"^Variant: *(.+)$", re.MULTILINE)
@@ -66,6 +67,7 @@ class Behaviour:
     latency      mean seconds to an answer
     spread       sigma of the latency's lognormal distribution; 0 makes it constant
     tokens       mean thinking tokens at medium effort, evenly between half and one and a half times that
+    tokens_spread   sigma of their lognormal distribution in place of the even one: some answers think very long
     words        words of rationale beyond the sentence that names the move
     cache        count the system prompt as written to a cache by a game's first question and read from it by
                  the later ones, in prompts that are long enough for a vendor to cache
@@ -89,6 +91,7 @@ class Behaviour:
     batch_latency: float = 0.0
     batch_spread: float = 0.0
     batch_faults: Rates = ()
+    tokens_spread: float = 0.0
 
     @classmethod
     def of(cls, bot: str = "random", /, **options: str | float) -> Self:
@@ -137,6 +140,7 @@ _SETTINGS: Mapping[str, Callable[[str, str], Any]] = {
     "latency": _amount,
     "spread": _amount,
     "tokens": _whole,
+    "tokens_spread": _amount,
     "words": _whole,
     "cache": lambda name, text: _whole(name, text) != 0,
     "retry_after": _amount,
@@ -182,7 +186,9 @@ class StandIn:
     def digest(self, request: Request) -> bytes:
         """48 bytes that stand for the request's content; every draw is cut from them."""
         head = f"{self.behaviour.seed}\0{request.seed}\0{request.max_output_tokens}\0{request.system}"
-        parts = (f"\0{message.role}\0{message.content}" for message in request.messages)
+        parts = [f"\0{message.role}\0{message.content}" for message in request.messages]
+        if request.mode == "decision":
+            parts.append(f"\0{request.choices}")
         return blake2b((head + "".join(parts)).encode("utf-8", "surrogatepass"), digest_size=48).digest()
 
     def fault(self, request: Request) -> str:
@@ -207,25 +213,26 @@ class StandIn:
         return _spread(self.behaviour.batch_latency, self.behaviour.batch_spread, _unit(draw, 0))
 
     def answer(self, request: Request, wrong: str | None = None) -> Reply:
-        """The reply, with the latency it should take. `wrong` (of `WRONG`, or "") overrides the draw."""
+        """The reply, with the latency it should take. `wrong` (of `WRONG`, or "") overrides the draw.
+
+        In the mode "decision" it is a choice with probabilities; of what is wrong, only a refusal applies to it.
+        """
         digest = self.digest(request)
         if wrong is None:
             wrong = _choose(self.behaviour.wrong, _unit(digest, 0))
         ask = read(request)
+        if request.mode == "decision":
+            return self._decide(request, ask, wrong, digest)
         thinking = self._thinking_tokens(request, _unit(digest, 1))
         text, finish, detail = self._write(request, ask, wrong, int.from_bytes(digest[24:31]))
         room = request.max_output_tokens - thinking
         if finish == "stop" and _tokens(text) > room:
             text, finish = text[: max(room, 0) * CHARS_PER_TOKEN], "length"
         thinking = min(thinking, request.max_output_tokens)
-        prompt = prompt_tokens(request)
-        cached = _tokens(request.system) if self.behaviour.cache and prompt >= CACHED_FROM else 0
-        from_cache, to_cache = (cached, 0) if ask.under_way else (0, cached)
+        usage = replace(self._prompt(request, ask), output=thinking + _tokens(text), reasoning=thinking)
         return Reply(
             text=text,
-            usage=Usage(
-                prompt - cached, from_cache, to_cache, output=thinking + _tokens(text), reasoning=thinking
-            ),
+            usage=usage,
             finish=finish,  # type: ignore[arg-type]
             finish_detail=detail,
             reasoning=self._thoughts(thinking),
@@ -235,8 +242,35 @@ class StandIn:
             latency_s=_spread(self.behaviour.latency, self.behaviour.spread, _unit(digest, 2)),
         )
 
+    def _decide(self, request: Request, ask: Ask, wrong: str, digest: bytes) -> Reply:
+        """The bot's move, and around it a spread over all choices that content and seed fix."""
+        refused = wrong == "refused"
+        number = self._legal(ask, int.from_bytes(digest[24:31]))[0].number
+        text = self._write(request, ask, wrong, 0)[0] if refused else json.dumps({"action": number})
+        return Reply(
+            text=text,
+            usage=self._prompt(request, ask),
+            finish="refusal" if refused else "stop",
+            finish_detail="simulated" if refused else "",
+            probabilities=None if refused else _shares([n for n, _ in ask.listed], number, digest),
+            model=self.model,
+            request_id=f"sim_{digest[:10].hex()}",
+            latency_s=_spread(self.behaviour.latency, self.behaviour.spread, _unit(digest, 2)),
+        )
+
+    def _prompt(self, request: Request, ask: Ask) -> Usage:
+        """What the prompt alone costs."""
+        prompt = prompt_tokens(request)
+        cached = _tokens(request.system) if self.behaviour.cache and prompt >= CACHED_FROM else 0
+        from_cache, to_cache = (cached, 0) if ask.under_way else (0, cached)
+        return Usage(prompt - cached, from_cache, to_cache)
+
     def _thinking_tokens(self, request: Request, draw: float) -> int:
-        return int(self.behaviour.tokens * (0.5 + draw) * _EFFORT[request.effort or "medium"])
+        mean, sigma = (
+            self.behaviour.tokens * _EFFORT[request.effort or "medium"],
+            self.behaviour.tokens_spread,
+        )
+        return int(_spread(mean, sigma, draw) if sigma else mean * (0.5 + draw))
 
     def _thoughts(self, tokens: int) -> str:
         if not tokens:
@@ -312,7 +346,11 @@ def read(request: Request) -> Ask:
     legal = next((found for text in users if (found := _LEGAL.search(text))), None)
     lines = _LEGAL_LINE.findall("\n".join([*legal[1].split(), legal[2]])) if legal else ()
     listed = tuple((int(number), text or number) for number, text in lines)
-    game = None if moves is None else _after(request.system, "" if moves == "none" else moves)
+    if request.mode == "decision":
+        texts = dict(listed)
+        listed = tuple((number, texts.get(number, text)) for number, text in request.choices or ())
+    rules = request.system or "\n".join(users)  # one vendor's decisions know no system prompt
+    game = None if moves is None else _after(rules, "" if moves == "none" else moves)
     if game is not None and listed and {text for _, text in listed} != _notation(game):
         game = None  # chance fell otherwise there: the moves do not tell what the dice show
     return Ask(game, listed, moves not in (None, "", "none"))
@@ -397,9 +435,24 @@ def _unit(digest: bytes, index: int) -> float:
     return int.from_bytes(digest[8 * index : 8 * index + 7]) / (1 << 56)
 
 
+def _shares(numbers: list[int], best: int, digest: bytes) -> dict[int, float]:
+    """A probability for each number, to six places and together 1; the best has the most."""
+    pulls = {n: _unit(blake2b(digest + b"%d" % n, digest_size=8).digest(), 0) for n in numbers}
+    weights = {n: exp(pull + (_LEAD if n == best else 0.0)) for n, pull in pulls.items()}
+    total = sum(weights.values())
+    shares = {n: round(weight / total, 6) for n, weight in weights.items()}
+    return shares | {best: round(1 - sum(share for n, share in shares.items() if n != best), 6)}
+
+
 def prompt_tokens(request: Request) -> int:
-    """Tokens of the prompt by the rule of thumb, cached or not."""
-    return _tokens(request.system) + sum(_tokens(message.content) for message in request.messages)
+    """Tokens of the prompt by the rule of thumb, cached or not; a decision's choices are a part of it."""
+    choices = request.choices or () if request.mode == "decision" else ()
+    texts = [
+        request.system,
+        *(message.content for message in request.messages),
+        *(text for _, text in choices),
+    ]
+    return sum(map(_tokens, texts))
 
 
 def _tokens(text: str) -> int:

@@ -10,6 +10,7 @@ Left out: streaming, tools and images; they answer 400 or 404. Chat Completions 
 """
 
 from providers.stand_in.faults import BATCH_FAULTS, CALL_FAULTS, ON_DEMAND, PROBLEMS
+from providers.stand_in.limits import Limits
 from providers.stand_in.server import FAULT_HEADER, Server, serve
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "FAULT_HEADER",
     "ON_DEMAND",
     "PROBLEMS",
+    "Limits",
     "Server",
     "serve",
 ]

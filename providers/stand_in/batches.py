@@ -227,7 +227,7 @@ def understand(wire: Wire, body: Body, model: str = "", *, counting: bool = Fals
         if body.get("stream"):
             raise ValueError("the stand-in does not stream")
         question = wire.read(body, model)
+        why = "" if counting else wire.refuse(body)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         return bad(f"the stand-in: unreadable request: {error!r}")
-    why = "" if counting else wire.refuse(body)
     return bad(why) if why else question

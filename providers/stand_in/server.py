@@ -2,7 +2,7 @@
 
 Faults come at the behaviour's rates, or on demand: from the header `x-stand-in-fault`, or queued for the next
 calls by POST /_control. GET /_control tells what was asked and answered. Batches live as long as the server.
-Its clock, by which batches advance, can be injected and can be put forward by an order, so that nobody waits.
+Its clock, by which batches advance and limits refill, can be injected and put forward, so that nobody waits.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from math import ceil
 from time import perf_counter
 from typing import Any
 
@@ -26,6 +27,7 @@ from providers.dialects import ANTHROPIC, CHAT, EPOCH, GEMINI, RESPONSES, Body, 
 from providers.simulated import WRONG, Behaviour, StandIn, prompt_tokens
 from providers.stand_in.batch_wires import ROUTES, VERBS, Route
 from providers.stand_in.batches import Batches, understand
+from providers.stand_in.decisions import GEMINI_DECISIONS, OPENAI_DECISIONS, is_gemini
 from providers.stand_in.faults import (
     BATCH_FAULTS,
     CALL_FAULTS,
@@ -37,6 +39,7 @@ from providers.stand_in.faults import (
     send_half,
     vanish,
 )
+from providers.stand_in.limits import Denial, Gate, Gates, Grant, Limits, headers, wait_headers
 from providers.stand_in.tally import Tally, key_of
 
 FAULT_HEADER = "x-stand-in-fault"
@@ -53,8 +56,12 @@ class Server:
         models: Mapping[str, Behaviour] | None = None,
         require_key: str | None = None,
         clock: Callable[[], float] = time.time,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        model_limits: Mapping[str, Limits] | None = None,
     ) -> None:
         """`models` gives named models a behaviour of their own; every other name gets `behaviour`.
+
+        Likewise `model_limits` and `limits`, which hold for each model by itself.
 
         Raises ValueError if the engine has no bot of a behaviour's name.
         """
@@ -65,6 +72,7 @@ class Server:
         self._clock, self._ahead = clock, 0.0
         self._tally = Tally()
         self._batches = Batches(self._mind, self.now, self._tally)
+        self._gates = Gates(limits, model_limits, self.now)
         self._queues: dict[str, deque[str]] = {verb: deque() for verb in (ASK, *VERBS)}
         self._queues["batch"] = self._batches.faults
 
@@ -84,6 +92,7 @@ class Server:
         """Forget what was counted."""
         self._batches.settle()
         self._tally.reset()
+        self._gates.reset()
 
     def queue(self, *faults: str, verb: str = ASK) -> None:
         """What happens to the next calls of that verb, one each, or to the next batches (verb "batch").
@@ -103,11 +112,15 @@ class Server:
         """Replace the behaviour of every model that has none of its own."""
         self._default = StandIn(behaviour)
 
+    def limit(self, limits: Limits, model: str = "") -> None:
+        """Replace the limits of that model, or of every one that has none of its own."""
+        self._gates.change(limits, model)
+
     @property
     def counts(self) -> Body:
-        """What was asked so far; see `Tally` and `Batches.counts`."""
+        """What was asked so far; see `Tally`, `Batches.counts` and, for each model, `Gate.counts`."""
         batches = self._batches.counts()
-        return self._tally.counts() | {"batches": batches}
+        return self._tally.counts() | {"batches": batches, "limits": self._gates.counts()}
 
     @property
     def questions(self) -> dict[str, tuple[int, int]]:
@@ -133,6 +146,7 @@ class Server:
             [
                 *(web.post(path, partial(self._generate, wire)) for path, wire in asked),
                 *(web.post(path, partial(self._count, wire)) for path, wire in counted),
+                web.post("/{version:v1|v1beta}/decisions", self._decide),
                 *(web.route(route.method, route.path, partial(self._batch, route)) for route in ROUTES),
                 web.get(either, self._list_models),
                 web.get("/", self._hello),
@@ -152,15 +166,40 @@ class Server:
         finally:
             self._tally.in_flight -= 1
 
+    async def _decide(self, request: web.Request) -> web.StreamResponse:
+        """Two vendors share a path; what cannot be read is refused as Google would."""
+        try:
+            gemini = is_gemini(json.loads(await request.read()))
+        except (ValueError, AttributeError):
+            gemini = True
+        return await self._generate(GEMINI_DECISIONS if gemini else OPENAI_DECISIONS, request)
+
     async def _reply(self, request: web.Request, wire: Wire, began: float) -> web.StreamResponse:
-        fault = self._demanded(request, ASK)
         body, question = await self._read(request, wire)
         if isinstance(question, Problem):
             return self._refuse(wire, question)
+        mind, gate = self._mind(question.model), self._gates.of(question.model)
+        self._tally.asked[key_of(mind, question)] += 1
+        grant = gate.take(question)
+        if isinstance(grant, Denial):
+            return self._deny(wire, question.model, gate, grant, mind.behaviour.retry_after)
+        try:
+            fault = self._demanded(request, ASK) or mind.fault(question)
+            return await self._let_in(request, wire, body, question, fault, grant, began)
+        finally:
+            grant.close()
+
+    async def _let_in(
+        self,
+        request: web.Request,
+        wire: Wire,
+        body: Body,
+        question: Request,
+        fault: str,
+        grant: Grant,
+        began: float,
+    ) -> web.StreamResponse:
         mind = self._mind(question.model)
-        key = key_of(mind, question)
-        self._tally.asked[key] += 1
-        fault = fault or mind.fault(question)
         if fault and fault != "ok":
             self._tally.faults[fault] += 1
         if fault in PROBLEMS:
@@ -168,18 +207,30 @@ class Server:
         if fault in ("hang", "cut"):
             return await vanish(request, hang=fault == "hang")
         reply = _answer(mind, question, fault)
+        grant.used = reply.usage.input + reply.usage.output
         if reply.latency_s:
             await asyncio.sleep(reply.latency_s)
+        grant.close()
         data = json.dumps(wire.write(reply, body), separators=(",", ":")).encode()
         if fault == "half":
             return await send_half(request, data)
         if fault == "garbled":
             data = data[: len(data) // 2]
         else:
-            self._tally.answered[key] += 1
+            self._tally.answered[key_of(mind, question)] += 1
+            grant.gate.answered += 1
             self._tally.time(perf_counter() - began)
-        headers = wire.headers(self._call_id(), body)
-        return web.Response(body=data, content_type="application/json", headers=headers)
+        told = wire.headers(self._call_id(), body) | headers(wire.name, grant.gate, self.now())
+        return web.Response(body=data, content_type="application/json", headers=told)
+
+    def _deny(self, wire: Wire, model: str, gate: Gate, denial: Denial, otherwise_s: float) -> web.Response:
+        """The vendor's 429, with what it tells of the limits."""
+        wait_s = otherwise_s if denial.wait_s is None else ceil(denial.wait_s * 1000 + 1e-6) / 1000
+        each = "" if denial.wait_s is None else " per minute"
+        message = f"Rate limit reached for {model}: {denial.limit:g} {denial.what}{each} (simulated)."
+        response = self._refuse(wire, PROBLEMS["429"]._replace(message=message), wait_s)
+        response.headers.update(headers(wire.name, gate, self.now()) | wait_headers(wire.name, wait_s))
+        return response
 
     async def _batch(self, route: Route, request: web.Request) -> web.StreamResponse:
         """One call of a batch's life; what its handler returns is a body or the lines of a file."""
@@ -234,10 +285,11 @@ class Server:
         return f"req_simulated_{self._tally.requests}"
 
     def _refuse(self, wire: Wire, problem: Problem, wait_s: float = 0.0) -> web.Response:
-        headers = wire.headers(self._call_id(), {})
-        if problem.status in WAIT:
-            headers["retry-after"] = f"{wait_s:g}"
-        return web.json_response(wire.error(problem, wait_s), status=problem.status, headers=headers)
+        told = wire.headers(self._call_id(), {})
+        if problem.status in WAIT and not wire.name.startswith("gemini"):
+            told["retry-after"] = f"{wait_s:g}"
+        error = wire.error(problem, round(wait_s, 3))
+        return web.json_response(error, status=problem.status, headers=told)
 
     async def _count(self, wire: Wire, request: web.Request) -> web.Response:
         self._tally.routes[f"{wire.name} count"] += 1
@@ -278,8 +330,8 @@ class Server:
     async def _control(self, request: web.Request) -> web.Response:
         """Orders, each optional, carried out in the order of `_ORDERS`; answers with the counts.
 
-        {"behaviour": {"bot": ..., option: value, ...}, "faults": [...] or {verb: [...]}, "advance": seconds,
-        "finish": true, "reset": true}
+        {"behaviour": {"bot": ..., option: value, ...}, "limits": {"model": ..., "rpm": ..., ...},
+        "faults": [...] or {verb: [...]}, "advance": seconds, "finish": true, "reset": true}
         """
         try:
             order = await request.json()
@@ -296,6 +348,11 @@ class Server:
         options = dict(given)
         self.behave(Behaviour.of(options.pop("bot", self._default.behaviour.bot), **options))
 
+    def _order_limits(self, given: Mapping[str, Any]) -> None:
+        options = dict(given)
+        model = str(options.pop("model", ""))
+        self.limit(Limits.of(**options), model)
+
     def _order_faults(self, given: Any) -> None:
         for verb, faults in (given if isinstance(given, dict) else {ASK: given}).items():
             self.queue(*faults, verb=verb)
@@ -303,6 +360,7 @@ class Server:
 
 _ORDERS: Mapping[str, Callable[[Server, Any], None]] = {
     "behaviour": Server._order_behaviour,
+    "limits": Server._order_limits,
     "faults": Server._order_faults,
     "advance": lambda server, seconds: server.advance(float(seconds)),
     "finish": lambda server, wanted: server.finish() if wanted else None,
@@ -334,15 +392,17 @@ async def serve(
     host: str = "127.0.0.1",
     require_key: str | None = None,
     clock: Callable[[], float] = time.time,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    model_limits: Mapping[str, Limits] | None = None,
 ) -> AsyncIterator[Server]:
     """Serve on a loopback address until the block ends; port 0 takes a free one, `server.url` tells which.
 
-    `clock` tells Unix time; batches advance by it. Raises ValueError on an address that is not loopback or an
-    unknown bot, OSError if the port is taken.
+    `clock` tells Unix time; batches advance and limits refill by it. Raises ValueError on an address that is
+    not loopback or an unknown bot, OSError if the port is taken.
     """
     if not ipaddress.ip_address(host).is_loopback:
         raise ValueError(f"{host} is not a loopback address, and the stand-in serves this machine only")
-    server = Server(behaviour, models, require_key, clock)
+    server = Server(behaviour, models, require_key, clock, limits, model_limits)
     runner = web.AppRunner(server.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:

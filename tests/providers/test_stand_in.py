@@ -623,10 +623,10 @@ def test_headers_are_the_vendors() -> None:
         async with serve(behaviour=Behaviour.of("greedy")) as server:
             asked = question()
             _, _, openais = await post(f"{server.url}/v1/chat/completions", chat(asked))
-            assert openais["x-request-id"] and openais["x-ratelimit-remaining-requests"]
+            assert openais["x-request-id"] and not any("ratelimit" in name for name in openais)
             body = {"model": "m", "max_tokens": 99, "system": asked.system, "messages": turns(asked)}
             _, answer, claudes = await post(f"{server.url}/v1/messages", body)
-            assert claudes["request-id"] and claudes["anthropic-ratelimit-input-tokens-remaining"]
+            assert claudes["request-id"] and not any("ratelimit" in name for name in claudes)
             assert [block["type"] for block in answer["content"]] == ["text"], "thinking was not asked for"
 
     asyncio.run(scene())
