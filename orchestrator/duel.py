@@ -24,6 +24,7 @@ from orchestrator.events import Events
 from orchestrator.fixture import Fixture, around
 from orchestrator.journal import Journal
 from orchestrator.match import play
+from orchestrator.model import ModelPlayer
 from orchestrator.players import Halt, Player, Seated, Stopped, Void
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError
@@ -83,6 +84,8 @@ class Duel:
         """Play everything that is not yet played; how it ended is said, not raised."""
         self._waiting.extend(self._open_fixtures())
         self._tell_run()
+        if self.request.preflight and self._waiting:
+            await self._preflight()
         workers = min(self.request.concurrency, len(self._waiting))
         self._tasks = [asyncio.create_task(self._work()) for _ in range(workers)]
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -122,6 +125,18 @@ class Duel:
         self.stop()
         for task in self._tasks:
             task.cancel()
+
+    async def _preflight(self) -> None:
+        """One tiny call to every model, on the bill like all others; what is wrong with one stops the run now."""
+        for number, player in enumerate(self.players, 1):
+            if isinstance(player, ModelPlayer):
+                name = f"{self.run.id}-ready{number}-{int(time.time())}"
+                try:
+                    await player.ready(self.journal.open_turn(name, number, self.request.seed))
+                except (Halt, Void, WallReached) as trouble:
+                    self.stop(str(trouble))
+                except Stopped:
+                    return
 
     async def _work(self) -> None:
         while self._waiting and not self.journal.stop.is_up:

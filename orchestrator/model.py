@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import prompts
@@ -17,12 +17,27 @@ from engine import View
 from orchestrator.lines import Direct, Line
 from orchestrator.players import CallMade, Decision, Halt, Seated, Turn, Void
 from prompts import Choice, Question, Track, Unreadable
-from providers.base import Effort, Final, Message, Provider, ProviderError, Reply, Request, Retryable
+from providers.base import (
+    Capabilities,
+    Effort,
+    Final,
+    Message,
+    Mode,
+    Provider,
+    ProviderError,
+    Reply,
+    Request,
+    Retryable,
+)
 from providers.prices import cost, most
 from providers.retry import Attempt, Leaves, RetryPolicy
 from providers.retry import complete as complete_with_retry
+from providers.wire import CHOICES
 
 EFFORTS = get_args(Effort)
+MODES = ("auto", "json", "text", "decision")
+READY = Question("", "Answer with one word: ready", {}, ((1, "ready"), (2, "not ready")), "")
+READY_TOKENS = 1024  # room for a model that cannot help thinking first
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,7 @@ class Conduct:
 
     style: str = "default"
     track: Track = "open"
+    mode: Literal["auto", "json", "text", "decision"] = "auto"  # in which form a model answers
     reasks: int = 2
     fallback: Literal["forfeit", "random"] = "forfeit"
     effort: Effort | None = None
@@ -44,6 +60,7 @@ class Conduct:
         right = {
             "style": (self.style in prompts.styles(), f"one of {', '.join(prompts.styles())}"),
             "track": (self.track in get_args(Track), "open or rules"),
+            "mode": (self.mode in MODES, f"one of {', '.join(MODES)}"),
             "reasks": (0 <= self.reasks <= 99, "0 to 99"),
             "fallback": (self.fallback in ("forfeit", "random"), "forfeit or random"),
             "effort": (self.effort in (None, *EFFORTS), f"one of {', '.join(EFFORTS)}"),
@@ -64,12 +81,15 @@ class ModelPlayer:
         self.conduct = conduct
         self.retry = retry
         self.can = provider.capabilities(seated.model)
+        self.mode = answer_mode(conduct, self.can)
         self._schema_bytes = 0
 
     async def choose(self, view: View, turn: Turn) -> Decision:
-        question = prompts.render(view, self.conduct.style, self.conduct.track)
+        if self.mode == "decision" and len(view.legal) == 1:  # no service is asked to choose from one
+            return Decision(view.legal[0].id, "ok", self.mode, probabilities={view.legal[0].id: 1.0})
+        question = self._question(view)
         talk = Conversation(question, self.conduct)
-        made = Decision(None, "ok", "json" if self.can.json_schema else "text", question=question)
+        made = Decision(None, "ok", self.mode, question=question)
         while True:
             reply = await self._answer(talk, made, turn)
             read = prompts.parse(reply, view, self.conduct.track)
@@ -79,6 +99,24 @@ class ModelPlayer:
                 return self._decided(made, read, talk)
             if not talk.ask_again(read, reply):
                 return self._at_a_loss(made, read, reply, talk, view, turn)
+
+    async def ready(self, turn: Turn) -> None:
+        """One tiny call, so that a wrong key or name is found before the first match. Raises Halt, Void."""
+        talk = Conversation(
+            READY, replace(self.conduct, max_tokens=min(READY_TOKENS, self.conduct.max_tokens))
+        )
+        await self._call(talk, turn)
+
+    def _question(self, view: View) -> Question:
+        conduct = self.conduct
+        if self.mode != "decision":
+            return prompts.render(view, conduct.style, conduct.track)
+        if len(view.legal) > CHOICES[1]:
+            raise Halt(
+                f"{self.seated.label}: {len(view.legal)} legal moves, and a native decision is between at most "
+                f"{CHOICES[1]}: play {view.game} with mode=json"
+            )
+        return prompts.render(view, conduct.style, conduct.track, form="decision")
 
     async def _answer(self, talk: Conversation, made: Decision, turn: Turn) -> Reply:
         """The answer to the present ask: from the record if it was paid for, else from the service."""
@@ -140,9 +178,9 @@ class ModelPlayer:
             model=self.seated.model,
             system=question.system,
             messages=talk.messages,
-            schema=question.schema if self.can.json_schema else None,
+            schema=question.schema if self.mode == "json" and question.schema else None,
             choices=question.choices or None,
-            mode="json" if self.can.json_schema else "text",
+            mode="text" if question is READY and self.mode == "json" else self.mode,
             effort=conduct.effort,
             max_output_tokens=talk.max_tokens,
             temperature=conduct.temperature,
@@ -166,13 +204,17 @@ class ModelPlayer:
 
     def _is_priced(self, reply: Reply) -> bool:
         """A service may serve, and bill, another tier than the one asked for: we then do not know the price."""
-        return self.seated.price is not None and reply.usage.tier == self.conduct.tier
+        return self.seated.price is not None and reply.usage.tier == self.seated.price.tier
 
     def _most(self, request: Request) -> int:
         """What an attempt that never came back may have cost: the dearest prompt and the longest answer."""
         if self.seated.price is None:
             return 0
         texts = [request.system, *(message.content for message in request.messages)]
+        if request.mode == "decision":
+            texts += [
+                f'{{"value":"{number}","description":"{text}"}},' for number, text in request.choices or ()
+            ]
         size = sum(len(text.encode("utf-8", "replace")) for text in texts) + self._schema_size(request)
         return most(self.seated.price, size, request.max_output_tokens)
 
@@ -201,6 +243,13 @@ class ModelPlayer:
         else:
             made.outcome = "forfeit"
         return made
+
+
+def answer_mode(conduct: Conduct, can: Capabilities) -> Mode:
+    """The form in which a model answers: the one asked for, else the strictest that it has."""
+    if conduct.mode != "auto":
+        return conduct.mode
+    return "json" if can.json_schema else "decision" if can.decision else "text"
 
 
 class Conversation:

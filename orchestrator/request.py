@@ -43,8 +43,9 @@ class DuelRequest:
     max_voids: float = 0.25  # the share of matches that may be void before the run stops itself
     limits: tuple[str, ...] = ()  # of a service, as given by hand
     cassette: str | None = None  # where calls are taped
+    preflight: bool = False
 
-    HOW = ("concurrency", "attempts", "walls", "max_voids", "limits", "cassette")
+    HOW = ("concurrency", "attempts", "walls", "max_voids", "limits", "cassette", "preflight")
 
     def __post_init__(self) -> None:
         """Raises ValueError."""

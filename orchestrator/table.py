@@ -15,10 +15,10 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import engine
 import providers
-from orchestrator.model import Conduct, ModelPlayer
+from orchestrator.model import Conduct, ModelPlayer, answer_mode
 from orchestrator.players import AskHuman, BotPlayer, HumanPlayer, Player, Seated
 from orchestrator.pool import Pool
-from providers.base import Effort, Provider
+from providers.base import Capabilities, Effort, Provider
 from providers.prices import Price, PriceBook, price_from_text
 from providers.retry import RetryPolicy
 from providers.simulated import FAULTS
@@ -137,13 +137,17 @@ class Table:
         own, theirs = _split_options(spec)
         provider = self._provider(spec, theirs)
         conduct = _within_capabilities(provider, spec, _conduct(conduct, own))
-        price = self._price(spec, own.get("price"), price_text, conduct.tier)
+        mode = answer_mode(conduct, provider.capabilities(spec.name))
+        tier = "decision" if mode == "decision" else conduct.tier  # has prices of its own
+        price = self._price(spec, own.get("price"), price_text, tier)
         if price is None and not unpriced:
             raise SpecError(
-                f"no price is known for {spec.kind}:{spec.name} ({conduct.tier} tier): give one with "
+                f"no price is known for {spec.kind}:{spec.name} ({tier} tier): give one with "
                 "--price in,out ($ per million tokens), or go on without counting with --unpriced"
             )
         play = {name: value for name, value in asdict(conduct).items() if name not in NOT_PLAY}
+        if conduct.mode == "auto":  # as it was before there was a choice: the hash is of many records
+            del play["mode"]
         shaping = {name: value for name, value in theirs.items() if name not in NOT_ANSWERS}
         seated = Seated(
             spec=str(spec),
@@ -242,6 +246,10 @@ def _within_capabilities(provider: Provider, spec: Spec, conduct: Conduct) -> Co
         raise SpecError(
             f"{spec.kind}:{spec.name} has no tier {conduct.tier!r}: it has {', '.join(can.tiers)}"
         )
+    if answer_mode(conduct, can) == "decision":
+        return _deciding(can, spec, conduct)
+    if conduct.mode == "json" and not can.json_schema:
+        raise SpecError(f"{spec.kind}:{spec.name} keeps to no schema: leave mode=json out")
     if conduct.temperature is not None and not can.temperature:
         raise SpecError(f"{spec.kind}:{spec.name} has no temperature: leave it out")
     if conduct.effort is not None and conduct.effort not in can.efforts:
@@ -249,4 +257,16 @@ def _within_capabilities(provider: Provider, spec: Spec, conduct: Conduct) -> Co
         raise SpecError(f"{spec.kind}:{spec.name} has no effort {conduct.effort!r}: {words}")
     if conduct.effort is None and DEFAULT_EFFORT in can.efforts and can.reasoning == "summary":
         return replace(conduct, effort=DEFAULT_EFFORT)
+    return conduct
+
+
+def _deciding(can: Capabilities, spec: Spec, conduct: Conduct) -> Conduct:
+    """A native decision is a choice from the listed moves, made without thinking and at once."""
+    if not can.decision:
+        raise SpecError(f"{spec.kind}:{spec.name} makes no native decisions: leave mode=decision out")
+    if conduct.track != "open":
+        raise SpecError("a native decision is a choice from the listed moves: mode=decision needs track=open")
+    wrong = [name for name in ("effort", "temperature") if getattr(conduct, name) is not None]
+    if wrong or conduct.tier != "standard":
+        raise SpecError(f"a native decision has no {(wrong or ['tier'])[0]}: leave it out")
     return conduct

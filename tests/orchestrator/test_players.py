@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,7 @@ from engine import Rng
 from orchestrator.model import Conduct
 from orchestrator.players import CallMade, Decision, Halt, Stopped, StopSign, Turn, Void
 from orchestrator.table import Spec, SpecError, Table
-from providers.base import Final, Retryable
+from providers.base import Capabilities, Final, Retryable
 from providers.prices import PriceBook, cost
 from tests.orchestrator.scripted import FAST, PRICE, Scripted, model, said
 
@@ -212,6 +213,40 @@ def test_every_request_carries_the_conduct() -> None:
     assert request.schema is not None and json.dumps(dict(request.schema))
 
 
+class Deciding(Scripted):
+    def capabilities(self, model: str) -> Capabilities:
+        return Capabilities(decision=True)
+
+
+def test_a_native_decision_keeps_a_probability_for_every_legal_action() -> None:
+    shares = dict.fromkeys(range(1, 7), 0.1) | {7: 0.4}
+    provider = Deciding([said('{"action": 7}', probabilities=shares)])
+    made, _ = choose(provider, mode="decision")
+    assert (made.action, made.outcome, made.mode) == (6, "ok", "decision")
+    assert made.probabilities == {number - 1: share for number, share in shares.items()}
+    request = provider.seen[0]
+    assert (request.mode, request.schema) == ("decision", None) and len(request.choices) == 7
+    assert "JSON" not in request.system
+
+
+def test_nobody_is_asked_to_choose_from_one() -> None:
+    alone = SimpleNamespace(legal=(engine.core.Action(3, "4"),))
+    provider = Deciding()
+    made = asyncio.run(model(provider, mode="decision").choose(alone, a_turn()))
+    assert (made.action, made.probabilities, provider.seen) == (3, {3: 1.0}, [])
+    many = SimpleNamespace(game="go", legal=tuple(engine.core.Action(n, str(n)) for n in range(361)))
+    with pytest.raises(Halt, match="361 legal moves"):
+        asyncio.run(model(provider, mode="decision").choose(many, a_turn()))
+
+
+def test_ready_is_one_tiny_call_on_the_bill() -> None:
+    provider, calls = Scripted([said("ready")]), []
+    asyncio.run(model(provider).ready(a_turn(on_call=calls.append)))
+    assert [call.cost_pico > 0 for call in calls] == [True] and provider.seen[0].max_output_tokens == 1024
+    with pytest.raises(Halt, match="no such key"):
+        asyncio.run(model(Scripted([Final("auth", "no such key")])).ready(a_turn()))
+
+
 # ── specs ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -254,6 +289,11 @@ def test_specs_are_read_and_written_back(text, canonical) -> None:
         ("openai:gpt-6-luna?base_url=http://bob:hunter2@example.org", "must not hold"),
         ("openai:gpt-6-luna?base_url=http://TOKEN@example.org", "must not hold"),
         ("anthropic:claude-haiku-5-5?tier=flex&price=1,2", "has no tier"),
+        ("anthropic:claude-haiku-5-5?mode=decision", "no native decisions"),
+        ("openai:gpt-6-luna?mode=decision&track=rules", "needs track=open"),
+        ("openai:gpt-6-luna?mode=decision&effort=low", "has no effort"),
+        ("openai:gpt-6-luna?mode=decision&tier=flex", "has no tier"),
+        ("openai:gpt-6-luna?mode=verse", "expected one of auto"),
     ],
 )
 def test_a_wrong_spec_says_what_was_expected(text, says) -> None:
@@ -270,6 +310,12 @@ def test_an_unknown_price_refuses_until_told() -> None:
     assert known.price == BOOK.price("openai", "gpt-6-luna"), (
         "a known price is not overruled for the whole run"
     )
+
+
+def test_a_native_decision_is_billed_by_a_price_of_its_own() -> None:
+    luna = Table().seat("openai:gpt-6-luna?mode=decision").seated
+    assert (luna.price.tier, luna.price.output) == ("decision", 0)
+    assert luna.hash != Table().seat("openai:gpt-6-luna").seated.hash
 
 
 def test_only_what_runs_here_is_for_free(monkeypatch) -> None:
