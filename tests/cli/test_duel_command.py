@@ -15,7 +15,8 @@ from pathlib import Path
 import click
 import pytest
 
-from orchestrator.cli.duel import at_table, read_players
+from orchestrator.cli.duel import read_players
+from orchestrator.cli.playing import specs as parted
 from providers.simulated import Behaviour
 from tests.orchestrator.duels import rows
 from tests.orchestrator.highcard import install
@@ -257,7 +258,7 @@ def test_a_bot_that_cannot_play_the_game_is_told_so_before_anything_is_made(tmp_
     ],
 )
 def test_commas_part_the_players_of_a_table_but_not_their_options(given, specs) -> None:
-    assert at_table(given) == specs
+    assert parted(given) == specs
 
 
 def named(*versus: str, **options: str) -> tuple[str, ...]:

@@ -1,0 +1,314 @@
+"""Playing a run on record, for every command that plays: its options, the checks before, how it is ended and told.
+
+A command says what is its own (who plays what) and leaves the rest to `begin`; one that has its request and its
+record already calls `run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from orchestrator.duel import Duel, Ending
+    from orchestrator.events import Events
+    from orchestrator.record.store import Record
+    from orchestrator.request import DuelRequest
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+DONE, INCOMPLETE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+OPTIONS = (
+    click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="The run's directory."),
+    click.option(
+        "--resume", is_flag=True, help="Go on with the run in --output; nothing answered is asked again."
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**31 - 1),
+        help="One seed gives one result.  [default: drawn, printed]",
+    ),
+    click.option("--concurrency", type=click.IntRange(min=1), help="Matches at once.  [default: 8]"),
+    click.option(
+        "--opening", type=click.IntRange(min=0), metavar="PLIES", help="Random plies before each pair begins."
+    ),
+    click.option("--style", metavar="NAME", help="Prompt style.  [default: default]"),
+    click.option(
+        "--track", type=click.Choice(["open", "rules"]), help="Are legal moves listed?  [default: open]"
+    ),
+    click.option(
+        "--reasks", type=click.IntRange(min=0), help="How often a wrong answer is asked again.  [default: 2]"
+    ),
+    click.option(
+        "--fallback", type=click.Choice(["forfeit", "random"]), help="And after that?  [default: forfeit]"
+    ),
+    click.option("--effort", metavar="LEVEL", help="Reasoning effort, where a model has it.  [default: low]"),
+    click.option("--temperature", type=float, help="For services that have it."),
+    click.option(
+        "--max-tokens",
+        type=click.IntRange(min=16),
+        help="Longest answer, thinking included.  [default: 4096]",
+    ),
+    click.option("--timeout", type=float, metavar="SECONDS", help="For one call.  [default: 120]"),
+    click.option(
+        "--tier",
+        type=click.Choice(["standard", "flex", "priority"]),
+        help="flex: cheaper and slower, where a service has it.  [default: standard]",
+    ),
+    click.option(
+        "--attempts",
+        type=click.IntRange(min=1),
+        help="Tries of one call before its match is void.  [default: 5]",
+    ),
+    click.option("--price", metavar="IN,OUT", help="$ per million tokens, for models without a known price."),
+    click.option("--unpriced", is_flag=True, help="Go on without counting what an unknown model costs."),
+    click.option("--display", type=click.Choice(["auto", "live", "plain", "json", "none"]), default="auto"),
+)
+TERMS = ("seed", "opening", "price", "concurrency", "attempts")
+CONDUCT = ("style", "track", "reasks", "fallback", "effort", "temperature", "max_tokens", "timeout", "tier")
+
+
+def options(command: C) -> C:
+    """A decorator: the options that every command which plays has, in the order of its help."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def terms(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given of `OPTIONS` in the words of a request; what was not given is left out."""
+    asked = {name: given[name] for name in TERMS if given[name] is not None}
+    if given["unpriced"]:
+        asked["unpriced"] = True
+    conduct = {name: given[name] for name in CONDUCT if given[name] is not None}
+    if conduct:
+        asked["conduct"] = conduct
+    return asked
+
+
+def begin(
+    given: Mapping[str, Any],
+    read: Callable[[], dict[str, Any]],
+    new: Callable[[dict[str, Any]], DuelRequest],
+    same: Callable[[Record, dict[str, Any]], DuelRequest],
+) -> NoReturn:
+    """Begin a run or go on with one, and leave with its exit status.
+
+    `read` says what was asked; `new` makes a request of it, `same` the one on record, unless another is asked.
+    """
+    from orchestrator.record.database import RecordError
+    from orchestrator.request import open_record
+
+    output: Path | None = given["output"]
+    resume: bool = given["resume"]
+    if resume and output is None:
+        raise click.UsageError("--resume needs --output: the directory of the run to go on with")
+    try:
+        asked = read()
+        if not resume:
+            request = new(asked)
+            output = output or default_output(request)
+            check(request)
+        assert output is not None
+        with open_record(output, resume=resume) as record:
+            if resume:
+                request = same(record, asked)
+                require_keys(request)
+            status = run(request, record, given["display"])
+    except (RecordError, OSError, ValueError) as error:
+        from orchestrator.cli import text
+
+        click.echo(f"error: {text.clean(str(error))}", err=True)
+        sys.exit(WRONG_USE)
+    if status == INTERRUPTED:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)  # pressed once more, while the interpreter ends
+    sys.exit(status)
+
+
+# ── before anything is made ──────────────────────────────────────────────────────────────────────
+
+
+def specs(text: str) -> list[str]:
+    """Specs parted by commas. A comma parts two of them, but not where it belongs to the options of one.
+
+    Behind a question mark, as in `local:m?price=3,15,claude`, only what begins like a spec is the next one.
+    """
+    from orchestrator.table import KINDS
+    from providers.prices import PriceBook
+
+    known = {"human", *PriceBook.load().aliases}
+    found: list[str] = []
+    for part in text.split(",") if text else []:
+        kind, colon, _ = part.strip().partition("?")[0].partition(":")
+        begins = kind in KINDS if colon else kind in known
+        if found and "?" in found[-1] and not begins:
+            found[-1] += f",{part}"
+        else:
+            found.append(part.strip())
+    return found
+
+
+def check(request: DuelRequest) -> None:
+    """Everything that can be wrong is found before a directory is made."""
+    import engine
+    from orchestrator.cli.human import ask_for_move
+    from orchestrator.duel import seat_players
+    from orchestrator.players import BotPlayer
+    from orchestrator.request import draw_opening
+    from orchestrator.table import Table
+
+    players = seat_players(request, Table(ask_human=ask_for_move))
+    require_keys(request)
+    game = engine.new(request.game, 0, **request.variant)
+    for player in players:
+        if isinstance(player, BotPlayer):
+            player.bot.check_game(game)
+    for pair in range(request.pairs):
+        draw_opening(request, engine.derive(request.seed, "pair", pair))
+
+
+def require_keys(request: DuelRequest) -> None:
+    """A key that is missing is named now, and not by the first call."""
+    import providers
+    from orchestrator.table import Spec, SpecError
+    from providers.base import Final
+    from providers.prices import PriceBook
+
+    for player in request.players:
+        spec = Spec.parse(player, PriceBook.load())
+        if spec.kind in providers.names():
+            try:
+                providers.require_key(spec.kind, spec.options.get("base_url", ""), spec.name)
+            except Final as error:
+                raise SpecError(error.message) from None
+
+
+def default_output(request: DuelRequest) -> Path:
+    """runs/DATE-TIME-A-vs-B-GAME, with nothing in it that a path could trip over, and not too long for one."""
+    words = "-vs-".join(spec.split("?")[0] for spec in request.players)[:150] + "-" + request.game
+    name = time.strftime("%Y%m%d-%H%M%S-") + re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-.")
+    numbered = (f"{name}-{number}" if number > 1 else name for number in itertools.count(1))
+    return next(path for path in (Path("runs") / each for each in numbered) if not path.exists())
+
+
+# ── playing it ───────────────────────────────────────────────────────────────────────────────────
+
+
+def run(request: DuelRequest, record: Record, mode: str) -> int:
+    """Play, show, and say how it ended: the exit status. Whoever reads the output may go away before the end."""
+    try:
+        return shown(request, record, mode)
+    except OSError as error:
+        why = "nobody reads the output any more" if isinstance(error, BrokenPipeError) else str(error)
+        click.echo(f"stopped: {why}; go on with: {again(record.directory)}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit complains once more
+        return INCOMPLETE
+
+
+def shown(request: DuelRequest, record: Record, mode: str) -> int:
+    from orchestrator.cli.display import make
+    from orchestrator.events import Events
+    from orchestrator.record.database import RecordError
+    from orchestrator.record.reading import run_result
+    from orchestrator.summary import summary
+
+    if any(spec.startswith("human") for spec in request.players):
+        request = replace(request, concurrency=1)
+        mode = "plain" if mode in ("auto", "live") else mode
+    with make(mode) as display:
+        events = Events(display)
+        ending = asyncio.run(play(request, record, events))
+        if isinstance(ending.bug, OSError):
+            raise ending.bug
+        try:
+            events.emit("summary", **summary(run_result(record.directory)))
+        except RecordError as error:  # it could not be written, and now it cannot be read either
+            events.emit("notice", text=str(error))
+    return say_how_it_ended(ending, again(record.directory))
+
+
+def again(output: Path | None) -> str:
+    """The command to go on with, ready to paste."""
+    from orchestrator.cli import text
+
+    return text.command("duel", "--output", str(output), "--resume")
+
+
+def say_how_it_ended(ending: Ending, resume: str) -> int:
+    from orchestrator.cli import text
+    from orchestrator.record.database import RecordError
+
+    if ending.interrupted:
+        click.echo(f"interrupted; go on with: {resume}", err=True)
+        return INTERRUPTED
+    if ending.bug is not None and not isinstance(ending.bug, RecordError):
+        traceback.print_exception(ending.bug)
+    if ending.reason:
+        click.echo(
+            f"stopped: {text.clean(ending.reason)}\nwhen that is mended, go on with: {resume}", err=True
+        )
+        return INCOMPLETE
+    if ending.voids:
+        click.echo(f"{ending.voids} matches stayed void; try them again with: {resume}", err=True)
+        return INCOMPLETE
+    return DONE
+
+
+async def play(request: DuelRequest, record: Record, events: Events) -> Ending:
+    from orchestrator.cli.human import ask_for_move
+    from orchestrator.duel import Duel
+    from orchestrator.table import Table
+    from providers.retry import RetryPolicy
+
+    table = Table(retry=RetryPolicy(attempts=request.attempts), ask_human=ask_for_move)
+    try:
+        duel = Duel(request, record, table, events)
+        table.warm()
+        drain_on_interrupt(duel, events)
+        return await duel.play()
+    finally:
+        await table.aclose()
+
+
+def drain_on_interrupt(duel: Duel, events: Events) -> None:
+    """Ctrl-C once: calls in flight come back and are recorded. Twice: stop at once.
+
+    The handlers are not the loop's, which takes its own back before the end is told: whoever presses again
+    while the run is already ending still reads how to go on.
+    """
+    pressed = 0
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        nonlocal pressed
+        pressed += 1
+        if pressed > 1:
+            duel.abandon()
+            return
+        duel.stop()
+        events.emit(
+            "notice", text="stopping: calls in flight come back and are recorded; Ctrl-C again stops at once"
+        )
+
+    def heard(*_: object) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(interrupted)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, heard)
