@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from providers import wire
-from providers.base import Capabilities, Final, ProviderError, Reply, Request, Retryable, redact
+from providers.base import BatchStatus, Capabilities, Final, ProviderError, Reply, Request, Retryable, redact
 
 QUICK_S = 60.0  # for a verb that moves little, and for one that moves a whole batch
 LOAD_S = 600.0
@@ -41,6 +41,12 @@ def check(name: str, requests: Mapping[str, Request], able: Callable[[str], Capa
     for request in requests.values():
         wire.check(name, request, able(request.model), batch=True)
     return models.pop()
+
+
+def check_ended(name: str, status: BatchStatus) -> None:
+    """Retryable("overloaded") while a batch goes on: what has no result yet is not unanswered."""
+    if not status.ended:
+        raise Retryable("overloaded", f"{name}: the batch has no results yet ({status.detail})")
 
 
 @contextmanager

@@ -162,6 +162,7 @@ class GPT:
     async def results(self, batch: str) -> AsyncIterator[tuple[str, batches.Part]]:
         """From the files of answers and of errors; what is in neither was not answered."""
         found = await self._batch(batch)
+        batches.check_ended(self.name, _status(found))
         sent = await self._handed_in(batch, found)
         left = dict(sent)
         for kind in ("output_file_id", "error_file_id"):
