@@ -2,7 +2,8 @@
 
 An optional extra: `pip install 'duelist[litellm]'`. It is told to stay at home (price map and header table
 from the wheel, not from the network) and to try once. What it loses is lost here too: the status 529, most
-Retry-After headers, the length of OpenAI's cache writes, and the exact bodies. `raw_request` is the call as
+Retry-After headers, what the headers of a good answer say of limits, the length of OpenAI's cache writes, and
+the exact bodies. Batches and native decisions are for the vendors' own files. `raw_request` is the call as
 litellm was asked, `raw_response` its answer in the shape of a chat completion. For the vendors that have a
 file here, key and address come from the same variables as there; for all others from those that litellm
 reads itself.

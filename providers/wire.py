@@ -2,7 +2,8 @@
 
 One table of HTTP statuses for everybody, so that a 429 is the same thing whichever SDK reports it. The SDKs'
 exception classes are read for three facts only (status, headers, body) and then dropped with `from None`:
-their texts may hold a key, and nobody outside needs to know which SDK it was.
+their texts may hold a key, and nobody outside needs to know which SDK it was. What headers say of limits is
+read here, and how a native decision becomes a reply.
 
 Left out: retrying (`retry.py`), and any connection; each provider owns its client.
 """
@@ -378,6 +379,37 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None  # neither a number nor a date: back off as if nothing was said
 
 
+def _explain(body: str) -> tuple[str, frozenset[str], float | None]:
+    """(message, code words, seconds to wait) of an error body in any vendor's shape, or of plain text."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        said = frozenset(word for word in _WORDS if word in body)
+        return body.strip()[:300], said, None
+    if isinstance(found, list) and found:  # Gemini wraps some errors in a list
+        found = found[0]
+    error = found.get("error", found) if isinstance(found, dict) else found
+    if not isinstance(error, dict):
+        return str(error)[:300], frozenset(), None
+    parts = [error, *_dicts(error.get("details"))]
+    words = {p[k] for p in parts for k in ("code", "type", "status", "reason") if isinstance(p.get(k), str)}
+    waits = [w for p in parts if (w := _seconds(p.get("retryDelay"))) is not None]
+    return str(error.get("message", ""))[:1000], frozenset(words), max(waits, default=None)
+
+
+def _dicts(value: object) -> Iterator[dict[str, Any]]:
+    if isinstance(value, list):
+        yield from (v for v in value if isinstance(v, dict))
+
+
+def _seconds(text: object) -> float | None:
+    """A protobuf duration, '2s' or '0.5s'."""
+    try:
+        return float(text[:-1]) if isinstance(text, str) and text.endswith("s") else None
+    except ValueError:
+        return None
+
+
 # --- what a service will still take
 
 
@@ -464,34 +496,3 @@ def _distribution(table: Mapping[str, Any], offered: list[int]) -> dict[int, flo
     if abs(total - 1) > 0.01 + 0.005 * len(offered) or not total:
         return None
     return {number: p / total for number, p in found.items()}
-
-
-def _explain(body: str) -> tuple[str, frozenset[str], float | None]:
-    """(message, code words, seconds to wait) of an error body in any vendor's shape, or of plain text."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        said = frozenset(word for word in _WORDS if word in body)
-        return body.strip()[:300], said, None
-    if isinstance(found, list) and found:  # Gemini wraps some errors in a list
-        found = found[0]
-    error = found.get("error", found) if isinstance(found, dict) else found
-    if not isinstance(error, dict):
-        return str(error)[:300], frozenset(), None
-    parts = [error, *_dicts(error.get("details"))]
-    words = {p[k] for p in parts for k in ("code", "type", "status", "reason") if isinstance(p.get(k), str)}
-    waits = [w for p in parts if (w := _seconds(p.get("retryDelay"))) is not None]
-    return str(error.get("message", ""))[:1000], frozenset(words), max(waits, default=None)
-
-
-def _dicts(value: object) -> Iterator[dict[str, Any]]:
-    if isinstance(value, list):
-        yield from (v for v in value if isinstance(v, dict))
-
-
-def _seconds(text: object) -> float | None:
-    """A protobuf duration, '2s' or '0.5s'."""
-    try:
-        return float(text[:-1]) if isinstance(text, str) and text.endswith("s") else None
-    except ValueError:
-        return None
