@@ -20,7 +20,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import exp, isfinite
@@ -28,8 +29,18 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import parse_qsl
 
-from providers import wire
-from providers.base import Capabilities, Final, Reply, Request, Retryable, Usage
+from providers import batches, wire
+from providers.base import (
+    BatchLimits,
+    BatchStatus,
+    Capabilities,
+    Final,
+    ProviderError,
+    Reply,
+    Request,
+    Retryable,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from engine import Game
@@ -246,12 +257,11 @@ class StandIn:
         """The bot's move, and around it a spread over all choices that content and seed fix."""
         refused = wrong == "refused"
         number = self._legal(ask, int.from_bytes(digest[24:31]))[0].number
-        text = self._write(request, ask, wrong, 0)[0] if refused else json.dumps({"action": number})
         return Reply(
-            text=text,
-            usage=self._prompt(request, ask),
+            text="" if refused else wire.dumps({"action": number}),
+            usage=replace(self._prompt(request, ask), tier="decision"),
             finish="refusal" if refused else "stop",
-            finish_detail="simulated" if refused else "",
+            finish_detail="refusal" if refused else "choice",
             probabilities=None if refused else _shares([n for n, _ in ask.listed], number, digest),
             model=self.model,
             request_id=f"sim_{digest[:10].hex()}",
@@ -459,19 +469,37 @@ def _tokens(text: str) -> int:
     return -(-len(text) // CHARS_PER_TOKEN)
 
 
+@dataclass(slots=True)
+class _Wave:
+    """A batch in this process: its requests with what was drawn for each, and when they are all answered."""
+
+    name: str
+    parts: dict[str, tuple[Request, str]]
+    created: float
+    due: float
+    cancelled: bool = False
+
+
 class Simulated:
-    """The stand-in as a provider: `model` is the strength, its options are the behaviour."""
+    """The stand-in as a provider: `model` is the strength, its options are the behaviour.
+
+    Its batches live in this process, for rehearsals; those that outlive a client are the server's.
+    """
 
     name = "sim"
 
-    def __init__(self, **options: str) -> None:
-        """Raises ValueError as `Behaviour.of` does."""
+    def __init__(self, clock: Callable[[], float] = time.time, /, **options: str) -> None:
+        """`clock` tells Unix time, by which batches advance. Raises ValueError as `Behaviour.of` does."""
         self._options = options
+        self._clock = clock
         self.behaviour = Behaviour.of(**options)
         self._stand_ins: dict[str, StandIn] = {}
+        self._waves: dict[str, _Wave] = {}
 
     def capabilities(self, model: str) -> Capabilities:
-        return Capabilities(temperature=False, seed=True, reasoning="raw")
+        return Capabilities(
+            temperature=False, seed=True, reasoning="raw", decision=True, tiers=("standard", "batch")
+        )
 
     async def complete(self, request: Request) -> Reply:
         """Waits as long as the behaviour says, and raises the faults that it draws."""
@@ -485,6 +513,51 @@ class Simulated:
         if reply.latency_s:
             await asyncio.sleep(reply.latency_s)
         return reply
+
+    def batch_limits(self) -> BatchLimits:
+        return BatchLimits(requests=100_000, bytes=256_000_000, results_kept_s=86_400.0)
+
+    async def submit(self, name: str, requests: Mapping[str, Request]) -> str:
+        stand_in = self._stand_in(batches.check(self.name, requests, self.capabilities))
+        batch, now = f"batch_sim_{len(self._waves)}", self._clock()
+        parts = {id_: (request, stand_in.batch_fault(request)) for id_, request in requests.items()}
+        self._waves[batch] = _Wave(name, parts, now, now + stand_in.batch_seconds(batch))
+        return batch
+
+    async def find(self, name: str, since_unix: float, ids: Sequence[str]) -> str | None:
+        found = (id_ for id_, wave in self._waves.items() if wave.name == name and wave.created >= since_unix)
+        return next(found, None)
+
+    async def poll(self, batch: str) -> BatchStatus:
+        wave = self._wave(batch)
+        total, failed = len(wave.parts), sum(bool(fault) for _, fault in wave.parts.values())
+        if wave.cancelled:
+            return BatchStatus(True, total, 0, total, "cancelled")
+        if self._clock() < wave.due:
+            return BatchStatus(False, total, detail="in_progress")
+        return BatchStatus(True, total, total - failed, failed, "completed")
+
+    async def results(self, batch: str) -> AsyncIterator[tuple[str, Reply | ProviderError]]:
+        wave = self._wave(batch)
+        for id_, (request, fault) in wave.parts.items():
+            await asyncio.sleep(0)  # an answer may take a bot its time
+            if fault == "errored":
+                yield id_, Retryable("server", "simulated server error", status=500)
+            elif fault or wave.cancelled:
+                yield id_, batches.unanswered(self.name, fault or "was cancelled", "")
+            else:
+                reply = self._stand_in(request.model).answer(request)
+                yield id_, replace(reply, usage=replace(reply.usage, tier="batch"))
+
+    async def cancel(self, batch: str) -> None:
+        """Before its time none of it is answered."""
+        wave = self._wave(batch)
+        wave.cancelled = wave.cancelled or self._clock() < wave.due
+
+    def _wave(self, batch: str) -> _Wave:
+        if batch not in self._waves:
+            raise Final("bad_request", f"sim knows no batch {batch!r}: its batches end with their process")
+        return self._waves[batch]
 
     async def aclose(self) -> None:
         """Nothing to close."""

@@ -78,7 +78,7 @@ class Bucket:
         return max(0.0, (min(amount, self.size) - self.level) * 60 / self.per_minute)
 
     def lacks(self, amount: float) -> bool:
-        return amount > self.level + 1e-6
+        return amount > self.level + 1e-6 * max(1.0, self.size)  # a clock's float is no finer
 
     @property
     def reset_s(self) -> float:
@@ -253,7 +253,7 @@ def wait_headers(wire: str, wait_s: float) -> dict[str, str]:
     """How long to wait, in whole seconds; OpenAI also tells milliseconds, Gemini tells it in the body."""
     if wire.startswith("gemini"):
         return {}
-    more = {} if wire == "anthropic" else {"retry-after-ms": str(ceil(wait_s * 1000))}
+    more = {} if wire == "anthropic" else {"retry-after-ms": str(ceil(wait_s * 1000 - 1e-3))}
     return {"retry-after": str(ceil(wait_s)), **more}
 
 

@@ -225,7 +225,7 @@ class Server:
 
     def _deny(self, wire: Wire, model: str, gate: Gate, denial: Denial, otherwise_s: float) -> web.Response:
         """The vendor's 429, with what it tells of the limits."""
-        wait_s = otherwise_s if denial.wait_s is None else ceil(denial.wait_s * 1000 + 1e-6) / 1000
+        wait_s = otherwise_s if denial.wait_s is None else max(1, ceil(denial.wait_s * 1000 - 1e-3)) / 1000
         each = "" if denial.wait_s is None else " per minute"
         message = f"Rate limit reached for {model}: {denial.limit:g} {denial.what}{each} (simulated)."
         response = self._refuse(wire, PROBLEMS["429"]._replace(message=message), wait_s)

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ import pytest
 import engine
 import prompts
 import providers
-from providers.base import Final, Message, Reply, Request, Retryable
-from providers.simulated import FAULTS, OPTIONS, WRONG, Behaviour, StandIn, read
+from providers.base import BatchProvider, BatchStatus, Final, Message, Reply, Request, Retryable
+from providers.simulated import FAULTS, OPTIONS, WRONG, Behaviour, Simulated, StandIn, read
 from tests.providers.simulated_questions import OPEN, lengthy, question
 
 
@@ -389,3 +390,122 @@ def test_what_is_hidden_is_not_rebuilt(game: str, track: str) -> None:
         else:
             assert isinstance(right, prompts.Unreadable) and right.kind == "unparsable"
         state.apply(state.random_action(rng))
+
+
+def decision(*moves: str, **more: object) -> Request:
+    state = engine.new("tictactoe")
+    for move in moves:
+        state.apply(state.parse_action(move))
+    choices = tuple((action, state.action_text(action)) for action in state.legal_actions())
+    return question(*moves, mode="decision", choices=choices, **more)
+
+
+def test_a_decision_spreads_around_the_move_of_the_bot() -> None:
+    provider = providers.create("sim")
+    assert provider.capabilities("greedy").decision
+    reply = asyncio.run(provider.complete(decision("a1", "b1", "a2", "b2")))
+    assert reply.text == '{"action":6}' and reply.probabilities is not None
+    assert set(reply.probabilities) == {2, 5, 6, 7, 8}
+    assert sum(reply.probabilities.values()) == pytest.approx(1)
+    assert max(reply.probabilities, key=reply.probabilities.__getitem__) == 6
+    assert (reply.usage.output, reply.usage.tier, reply.reasoning) == (0, "decision", "")
+    assert reply.usage.input > stand_in().answer(question("a1", "b1", "a2", "b2")).usage.input
+
+
+def test_the_numbers_of_a_decision_are_its_own_whatever_the_prompt_lists() -> None:
+    asked = decision("a1", "b1", "a2", "b2", track="rules")
+    renumbered = replace(asked, choices=tuple((n + 30, text) for n, text in asked.choices or ()))
+    assert json.loads(stand_in().answer(renumbered).text) == {"action": 36}
+    described = replace(
+        decision("a1", "b1", "a2", "b2"), choices=tuple((n, f"cell {n}") for n, _ in asked.choices or ())
+    )
+    assert json.loads(stand_in().answer(described).text) == {"action": 6}, (
+        "the prompt's list says what is meant"
+    )
+
+
+def test_a_decision_can_be_refused_and_is_wrong_in_no_other_way() -> None:
+    refused = stand_in(refused=1).answer(decision())
+    assert (refused.finish, refused.text, refused.probabilities) == ("refusal", "", None)
+    for wrong in set(WRONG) - {"refused"}:
+        assert stand_in(**{wrong: 1}).answer(decision()) == stand_in().answer(decision())
+    with pytest.raises(Final, match="between 2 and 255 choices"):
+        asyncio.run(providers.create("sim").complete(replace(decision(), choices=((0, "a1"),))))
+
+
+def test_thinking_can_have_a_heavy_tail() -> None:
+    even, heavy = stand_in("random", tokens=1000), stand_in("random", tokens=1000, tokens_spread=1)
+    asked = [question(note=str(i), max_output_tokens=1 << 20) for i in range(2000)]
+    thought = [heavy.answer(request).usage.reasoning for request in asked]
+    assert abs(sum(thought) / len(thought) - 1000) < 120
+    assert max(thought) > 8000 and sorted(thought)[1000] < 750
+    assert max(even.answer(request).usage.reasoning for request in asked) < 1500
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def wave(count: int = 4) -> dict[str, Request]:
+    return {f"part.{i}": question("a1", note=str(i), tier="batch") for i in range(count)}
+
+
+def test_a_batch_in_this_process_gives_the_same_answers() -> None:
+    async def scene() -> None:
+        clock = Clock()
+        provider = Simulated(clock, batch_latency="60")
+        assert isinstance(provider, BatchProvider) and "batch" in provider.capabilities("greedy").tiers
+        asked = wave()
+        batch = await provider.submit("wave-1", asked)
+        assert await provider.poll(batch) == BatchStatus(False, 4, detail="in_progress")
+        assert await provider.find("wave-1", clock.time, list(asked)) == batch
+        assert await provider.find("wave-2", clock.time, list(asked)) is None
+        assert await provider.find("wave-1", clock.time + 1, list(asked)) is None
+        clock.time += 60
+        assert await provider.poll(batch) == BatchStatus(True, 4, 4, 0, "completed")
+        found = {id_: reply async for id_, reply in provider.results(batch)}
+        for id_, request in asked.items():
+            expected = stand_in().answer(request)
+            assert found[id_] == replace(expected, usage=replace(expected.usage, tier="batch"))
+        await provider.cancel(batch)
+        assert (await provider.poll(batch)).done == 4, "too late to cancel"
+        with pytest.raises(Final, match="knows no batch 'none'"):
+            await provider.poll("none")
+        with pytest.raises(Final, match="the tier 'batch' in a single call"):
+            await provider.complete(asked["part.0"])
+        with pytest.raises(Final, match="names no bot"):
+            await provider.submit("w", {"a": replace(asked["part.0"], model="nobody")})
+
+    asyncio.run(scene())
+
+
+def test_parts_of_a_batch_fail_and_may_succeed_when_handed_in_again() -> None:
+    async def scene() -> None:
+        provider, asked = Simulated(batch_errored="0.3", batch_expired="0.3"), wave(100)
+        batch = await provider.submit("w", asked)
+        found = {id_: reply async for id_, reply in provider.results(batch)}
+        lost = {id_: error for id_, error in found.items() if isinstance(error, Retryable)}
+        assert {error.kind for error in lost.values()} == {"server", "overloaded"}
+        assert not any(error.possibly_billed for error in lost.values())
+        status = await provider.poll(batch)
+        assert (status.done, status.failed) == (100 - len(lost), len(lost)) and 30 < len(lost) < 90
+        again = await provider.submit("w", {id_: asked[id_] for id_ in lost})
+        assert any([isinstance(reply, Reply) async for _, reply in provider.results(again)])
+
+    asyncio.run(scene())
+
+
+def test_a_cancelled_batch_answers_nothing() -> None:
+    async def scene() -> None:
+        provider = Simulated(batch_latency="3600")
+        batch = await provider.submit("w", wave(3))
+        await provider.cancel(batch)
+        assert await provider.poll(batch) == BatchStatus(True, 3, 0, 3, "cancelled")
+        found = [reply async for _, reply in provider.results(batch)]
+        assert all(isinstance(reply, Retryable) and "was cancelled" in reply.message for reply in found)
+
+    asyncio.run(scene())
