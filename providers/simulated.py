@@ -114,9 +114,7 @@ class Behaviour:
             raise ValueError(f"sim:{bot} has no option {', '.join(unknown)}; it has {', '.join(OPTIONS)}")
         text = {name: str(value) for name, value in options.items()}
         fields = {name: read(name, text[name]) for name, read in _SETTINGS.items() if name in text}
-        rates = {
-            name: _amount(name, text.get(name, "0")) for name in (*WRONG, *FAULTS, *BATCH_FAULTS, "fail")
-        }
+        rates = {name: amount(name, text.get(name, "0")) for name in (*WRONG, *FAULTS, *BATCH_FAULTS, "fail")}
         wrong = {name: rates[name] for name in WRONG}
         faults = {name: rates[name] + (rates["fail"] / 4 if name != "hang" else 0.0) for name in FAULTS}
         parts = _rates({name: rates[name] for name in BATCH_FAULTS})
@@ -136,7 +134,8 @@ def _whole(name: str, text: str) -> int:
     return int(text)
 
 
-def _amount(name: str, text: str) -> float:
+def amount(name: str, text: str) -> float:
+    """The number that an option was given. Raises ValueError if it is none or below 0."""
     try:
         value = float(text)
     except ValueError:
@@ -148,15 +147,15 @@ def _amount(name: str, text: str) -> float:
 
 _SETTINGS: Mapping[str, Callable[[str, str], Any]] = {
     "seed": _whole,
-    "latency": _amount,
-    "spread": _amount,
+    "latency": amount,
+    "spread": amount,
     "tokens": _whole,
-    "tokens_spread": _amount,
+    "tokens_spread": amount,
     "words": _whole,
     "cache": lambda name, text: _whole(name, text) != 0,
-    "retry_after": _amount,
-    "batch_latency": _amount,
-    "batch_spread": _amount,
+    "retry_after": amount,
+    "batch_latency": amount,
+    "batch_spread": amount,
 }
 OPTIONS = (*_SETTINGS, *WRONG, *FAULTS, "fail", *BATCH_FAULTS)
 

@@ -10,6 +10,7 @@ Left out: webhooks, files as input for Gemini, deletion, and results that are th
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -144,6 +145,7 @@ class Batches:
         self.faults: deque[str] = deque()  # what befalls the next batches, one each (`BATCH_FAULTS`)
         self.files: dict[str, tuple[Body, bytes]] = {}
         self._all: dict[str, Batch] = {}
+        self._settling = threading.Lock()
 
     def of(self, wire: Wire) -> list[Batch]:
         """A vendor's batches, the latest first."""
@@ -204,21 +206,25 @@ class Batches:
         self.settle()
         now = self.clock()
         parts: Counter[str] = Counter()
-        for batch in self._all.values():
+        batches = list(self._all.values())
+        for batch in batches:
             parts += batch.counts(now)
-        ended = sum(batch.ended(now) for batch in self._all.values())
-        return {"created": len(self._all), "ended": ended, "parts": dict(parts)}
+        ended = sum(batch.ended(now) for batch in batches)
+        return {"created": len(batches), "ended": ended, "parts": dict(parts)}
 
     def settle(self) -> None:
-        """Count the answers of batches that have ended since."""
-        now = self.clock()
-        for batch in self._all.values():
-            if batch.counted or not batch.ended(now):
-                continue
-            batch.counted = True
-            for kind, part in batch.kinds(now):
-                if kind == "succeeded" and isinstance(part.question, Request):
-                    self._tally.answered[key_of(part.mind, part.question)] += 1
+        """Count the answers of batches that have ended since, once, whichever thread looks."""
+        with self._settling:
+            now = self.clock()
+            for batch in list(self._all.values()):
+                if not batch.counted and batch.ended(now):
+                    batch.counted = True
+                    self._count(batch, now)
+
+    def _count(self, batch: Batch, now: float) -> None:
+        for kind, part in batch.kinds(now):
+            if kind == "succeeded" and isinstance(part.question, Request):
+                self._tally.answered[key_of(part.mind, part.question)] += 1
 
 
 def understand(wire: Wire, body: Body, model: str = "", *, counting: bool = False) -> Request | Problem:

@@ -15,12 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from math import ceil, floor, isfinite
+from math import ceil, floor
 from typing import NamedTuple, Self
 
 from providers.base import Request
 from providers.dialects import NO_LIMIT, Body
-from providers.simulated import prompt_tokens
+from providers.simulated import amount, prompt_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,7 @@ class Limits:
         names = [field.name for field in fields(cls)]
         if unknown := sorted(set(options) - set(names)):
             raise ValueError(f"no limit {', '.join(unknown)}; there are: {', '.join(names)}")
-        values = {name: float(value) for name, value in options.items()}
-        for name, value in values.items():
-            if not (isfinite(value) and value >= 0):
-                raise ValueError(f"{name}={value}: expected a number, 0 or more")
-        return cls(**values)
+        return cls(**{name: amount(name, str(value)) for name, value in options.items()})
 
 
 class Denial(NamedTuple):
@@ -54,7 +50,7 @@ class Denial(NamedTuple):
 
 
 class Bucket:
-    """So much per minute. `offered`: all that could have been taken since it was made."""
+    """So much per minute. `offered`: all that could have been taken until it was last filled."""
 
     def __init__(self, per_minute: float, burst_s: float, least: float, now: float) -> None:
         self._at = now
@@ -68,10 +64,16 @@ class Bucket:
         self.level = min(getattr(self, "level", self.size), self.size)
 
     def fill(self, now: float) -> None:
-        gained = max(0.0, now - self._at) * self.per_minute / 60
+        gained = self._gain(now)
         self._at = now
         self.offered += gained
         self.level = min(self.size, self.level + gained)
+
+    def offered_by(self, now: float) -> float:
+        return self.offered + self._gain(now)
+
+    def _gain(self, now: float) -> float:
+        return max(0.0, now - self._at) * self.per_minute / 60
 
     def wait(self, amount: float) -> float:
         """Seconds until it holds that much, 0 where it does; of more than it ever holds, until it is full."""
@@ -134,20 +136,24 @@ class Gate:
     def _denial(self, cost: int) -> Denial | None:
         if self.limits.at_once and self.in_flight >= self.limits.at_once:
             return Denial("in flight", self.limits.at_once, None)
-        for what, bucket, amount in (("requests", self.requests, 1), ("tokens", self.tokens, cost)):
-            if bucket is not None and bucket.lacks(amount):
-                return Denial(what, bucket.per_minute, bucket.wait(amount))
+        for what, bucket, wanted in (("requests", self.requests, 1), ("tokens", self.tokens, cost)):
+            if bucket is not None and bucket.lacks(wanted):
+                return Denial(what, bucket.per_minute, bucket.wait(wanted))
         return None
 
     def counts(self) -> Body:
-        """Calls answered and refused, tokens used, and all the requests and tokens that could have been."""
-        self.fill()
-        buckets = {"requests": self.requests, "tokens": self.tokens}
+        """Calls answered and refused, tokens used, and all the requests and tokens that could have been.
+
+        It only reads, so that a test may call it from a thread of its own.
+        """
+        now, buckets = self._clock(), {"requests": self.requests, "tokens": self.tokens}
         return {
             "answered": self.answered,
             "refused": dict(self.refused),
             "tokens": self.used,
-            "offered": {what: bucket.offered for what, bucket in buckets.items() if bucket is not None},
+            "offered": {
+                what: bucket.offered_by(now) for what, bucket in buckets.items() if bucket is not None
+            },
         }
 
 
@@ -203,7 +209,7 @@ class Gates:
             gate.reset()
 
     def counts(self) -> Body:
-        return {name: gate.counts() for name, gate in self._gates.items()}
+        return {name: gate.counts() for name, gate in list(self._gates.items())}
 
 
 def reserved(question: Request) -> int:

@@ -126,7 +126,9 @@ class Server:
     def questions(self) -> dict[str, tuple[int, int]]:
         """Per question, by its hash: how often it was asked and how often answered."""
         self._batches.settle()
-        return {key.hex(): (asked, self._tally.answered[key]) for key, asked in self._tally.asked.items()}
+        return {
+            key.hex(): (asked, self._tally.answered[key]) for key, asked in list(self._tally.asked.items())
+        }
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=_BYTES)

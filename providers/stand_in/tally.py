@@ -41,11 +41,12 @@ class Tally:
         self._slowest = max(self._slowest, seconds)
 
     def counts(self) -> Body:
-        """Latency is of answered calls, in seconds."""
+        """`answered` counts calls and parts of batches, `answered_calls` calls alone; their latency in seconds."""
         answered = self.answered.total()
         return {
             "requests": self.requests,
             "answered": answered,
+            "answered_calls": self._calls,
             "questions": len(self.asked),
             "asked_again": self.asked.total() - len(self.asked),
             "answered_again": answered - len(self.answered),

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,37 @@ def test_it_serves_until_interrupted() -> None:
         assert (out, err) == ("", "answered 2 of 2 calls (chat 2); faults: none\n")
 
 
+def order(url: str, what: dict[str, Any]) -> Any:
+    request = urllib.request.Request(f"{url}/_control", json.dumps(what).encode())
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
+
+
+def test_limits_and_batches_are_set_and_summed_up() -> None:
+    with simulate(
+        "--port", "0", "--limit", "rpm=60", "--limit", "big:rpm=1", "--limit", "big:burst=1",
+        "--batch-latency", "3600", "--rate", "batch_errored=1",
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        for model in ("big", "small", "small"):
+            chat(url, model)
+        with pytest.raises(urllib.error.HTTPError, match="429"):
+            chat(url, "big")
+        body = {"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "?"}]}
+        wave = json.dumps({"requests": [{"custom_id": "a", "params": body}]}).encode()
+        with urllib.request.urlopen(f"{url}/v1/messages/batches", wave, timeout=20) as answer:
+            assert json.load(answer)["processing_status"] == "in_progress"
+        assert order(url, {})["batches"]["parts"] == {"processing": 1}
+        assert order(url, {"advance": 3600})["batches"]["parts"] == {"errored": 1}
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        assert err == (
+            "answered 3 of 4 calls (chat 4, anthropic create 1); faults: none; refused by limits: 1; "
+            "batches: 1 (1 errored)\n"
+        )
+
+
 def test_a_taken_port_is_a_clear_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -87,6 +119,8 @@ def test_a_taken_port_is_a_clear_error() -> None:
         (["--rate", "ilegal=0.1"], "no option ilegal"),
         (["--rate", "illegal"], "expected NAME=VALUE"),
         (["--model", "big=mcts:50?illegal=2"], "add up to more than 1"),
+        (["--limit", "rpn=3"], "no limit rpn; there are: rpm, tpm, at_once, burst"),
+        (["--limit", "big:rpm=x"], "rpm=x: expected a number"),
         (["--bot", "nobody"], "no bot 'nobody'"),
         (["--model", "big=nobody"], "no bot 'nobody'"),
     ],
