@@ -29,7 +29,7 @@ from orchestrator.players import Halt, Player, Seated, Stopped, Void
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record, now
-from orchestrator.request import DuelRequest, draw_opening
+from orchestrator.request import Request, draw_opening
 from orchestrator.table import Table
 from providers.base import redact
 from providers.prices import Price, Rates
@@ -61,7 +61,7 @@ class Ending:
 class Duel:
     """One run of one request on one record; `stop()` drains: calls that are out come back, none leaves."""
 
-    def __init__(self, request: DuelRequest, record: Record, table: Table, events: Events) -> None:
+    def __init__(self, request: Request, record: Record, table: Table, events: Events) -> None:
         self.request = request
         self.record = record
         self.events = events
@@ -208,11 +208,16 @@ class Duel:
             "run",
             run=self.run.id,
             output=str(self.record.directory),
-            game=request.game,
+            kind=request.KIND,
+            game=", ".join(str(game) for game in request.games),
             players=[player.seated.label for player in self.players],
             specs=[player.seated.spec for player in self.players],
             pairs=request.pairs,
-            matches=request.pairs * len(self.players),
+            matches=request.matches,
+            boards=[
+                {"game": board.game, "variant": dict(board.variant), "players": board.players, "share": share}
+                for board, share in request.boards()
+            ],
             waiting=len(self._waiting),
             seed=request.seed,
             concurrency=request.concurrency,
@@ -229,7 +234,9 @@ class Duel:
                 last[place] = match
         fixtures = []
         for place in (
-            (pair, swap) for pair in range(self.request.pairs) for swap in range(len(self.players))
+            (pair, swap)
+            for pair in range(self.request.pairs)
+            for swap in range(len(self.request.board(pair).players))
         ):
             known = last.get(place)
             if known is None:
@@ -242,7 +249,9 @@ class Duel:
         return fixtures
 
     def _fixture(self, pair: int, swap: int, replay: int) -> Fixture:
-        seed = engine.derive(self.request.seed, "pair", pair)
+        board, deal = self.request.board(pair), self.request.deal(pair)
+        seed = engine.derive(self.request.seed, "pair", deal)
+        order = around(self.request.seed, deal, len(board.players))
         again = str(replay + 1) if replay else ""
         return Fixture(
             id=f"{self.run.id}-{pair + 1:04d}{chr(ord('a') + swap)}{again}",
@@ -250,10 +259,10 @@ class Duel:
             swap=swap,
             replay=replay,
             seed=seed,
-            game=self.request.game,
-            order=around(self.request.seed, pair, len(self.players)),
-            variant=self.request.variant,
-            opening=draw_opening(self.request, seed),
+            game=board.game,
+            order=tuple(board.players[place] - 1 for place in order),
+            variant=board.variant,
+            opening=draw_opening(board, self.request.opening, seed),
         )
 
     # ── the record of it ─────────────────────────────────────────────────────────────────────────
@@ -262,7 +271,7 @@ class Duel:
         """The run's row: a new one, or the one on record, whose players must be those of today."""
         run = known or tables.Run(
             id=new_run_id(),
-            kind="duel",
+            kind=self.request.KIND,
             status="running",
             seed=self.request.seed,
             request=self.request.to_json(),
@@ -300,14 +309,15 @@ class Duel:
 
     def _prompts(self, player: Player) -> str:
         """Names every template that takes part in asking a model; '' for whoever is not asked in words."""
-        if not player.seated.style:
+        style, track = player.seated.style, player.seated.track
+        if not style:
             return ""
-        game = engine.new(self.request.game, 0, **self.request.variant)
-        view = game.view(game.current_player())
-        return prompts.render(view, player.seated.style, player.seated.track).style_sha  # type: ignore[arg-type]
+        games = [engine.new(each.game, 0, **each.variant) for each in self.request.games]
+        views = [game.view(game.current_player()) for game in games]
+        return "+".join(sorted({prompts.render(view, style, track).style_sha for view in views}))  # type: ignore[arg-type]
 
 
-def seat_players(request: DuelRequest, table: Table, *, billed: bool = False) -> list[Player]:
+def seat_players(request: Request, table: Table, *, billed: bool = False) -> list[Player]:
     """The players of a request, with labels that tell them apart; `billed`: prices are known elsewhere.
 
     Raises SpecError.

@@ -1,15 +1,24 @@
-"""What was asked of a duel: read before anything is made, kept whole in the record, compared when it goes on."""
+"""What was asked of a run: read before anything is made, kept whole in the record, compared when it goes on.
+
+A duel and a run for data are asked for in different words (`DuelRequest`, `GenerateRequest`) and played in the same
+way: both say who plays (`players`), and of each pair where (`board`) and from which deal (`deal`).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import engine
 from orchestrator.model import Conduct
+from orchestrator.programme import EACH_OTHER, SELF, Board, Dish, Programme
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import RECORD_FILE, Record
 from orchestrator.table import Spec
@@ -18,43 +27,85 @@ from providers.prices import PriceBook
 DEFAULT_GAME = "connect4"
 
 
-@dataclass(frozen=True, slots=True)
-class DuelRequest:
-    """What was asked, whole: written to the record, so that `--resume` needs nothing else.
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What every run is asked, whoever plays whatever."""
 
-    `players` are canonical specs: an alias that points elsewhere next month changes no run. The last two
-    fields say how it is played and may differ when it goes on.
-    """
-
-    players: tuple[str, ...]
-    game: str = DEFAULT_GAME
-    variant: Mapping[str, int] = field(default_factory=dict)
     pairs: int = 5
     seed: int = 0
-    opening: int = 0  # plies drawn from the pair's seed before the players begin
+    opening: int = 0  # plies drawn from the deal's seed before the players begin
     conduct: Conduct = field(default_factory=Conduct)
     price: str | None = None
     unpriced: bool = False
     concurrency: int = 8
     attempts: int = 5
-    walls: Mapping[str, int] = field(
-        default_factory=dict
-    )  # pico-dollars, by player's number; "0" is the run's
+    walls: Mapping[str, int] = field(default_factory=dict)  # pico-dollars, by player's number; "0": the run's
     max_voids: float = 0.25  # the share of matches that may be void before the run stops itself
     limits: tuple[str, ...] = ()  # of a service, as given by hand
     cassette: str | None = None  # where calls are taped
     preflight: bool = False
 
-    HOW = ("concurrency", "attempts", "walls", "max_voids", "limits", "cassette", "preflight")
+    HOW: ClassVar = (
+        "concurrency",
+        "attempts",
+        "walls",
+        "max_voids",
+        "limits",
+        "cassette",
+        "preflight",
+    )
+    """Says only how it is played: may differ each time the run goes on. Everything else is asked once."""
 
     def __post_init__(self) -> None:
         """Raises ValueError."""
         for name, least in (("pairs", 1), ("opening", 0), ("concurrency", 1), ("attempts", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}: expected {least} or more")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} is {value!r}: expected a whole number, {least} or more")
 
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class DuelRequest(Terms):
+    """Everybody named plays everybody else in one game: one board for all pairs.
+
+    `players` are canonical specs: an alias that points elsewhere next month changes no run.
+    """
+
+    players: tuple[str, ...]
+    game: str = DEFAULT_GAME
+    variant: Mapping[str, int] = field(default_factory=dict)
+
+    KIND: ClassVar = "duel"
+
+    @property
+    def games(self) -> tuple[Played, ...]:
+        """What is played."""
+        return (Played(self.game, self.variant),)
+
+    @property
+    def title(self) -> str:
+        """Who plays, in few words."""
+        return " vs ".join(spec.split("?")[0] for spec in self.players)
+
+    @property
+    def matches(self) -> int:
+        """Of all pairs together."""
+        return self.pairs * len(self.players)
+
+    def board(self, pair: int) -> Board:
+        """Where a pair (from 0) is played: every one of its matches, one per seat."""
+        return Board(self.game, self.variant, tuple(range(1, len(self.players) + 1)))
+
+    def boards(self) -> list[tuple[Board, float]]:
+        """The different boards, each with the share of all pairs that is played on it."""
+        return [(self.board(0), 1.0)]
+
+    def deal(self, pair: int) -> int:
+        """The number of a pair's deal: pairs of one number begin in the same position."""
+        return pair
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> DuelRequest:
@@ -67,17 +118,188 @@ class DuelRequest:
             raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
 
 
+@dataclass(frozen=True)
+class Played:
+    """A game of a run, its variant whole, and how much of the run it is."""
+
+    game: str
+    variant: Mapping[str, int] = field(default_factory=dict)
+    weight: float = 1
+
+    def __str__(self) -> str:
+        return game_text(self.game, self.variant)
+
+
+@dataclass(frozen=True)
+class Opponent:
+    """Who the models play against, and how often: a canonical spec, `self` or `each-other`."""
+
+    spec: str
+    weight: float = 1
+
+
+DEFAULT_OPPONENTS = (Opponent("bot:random"), Opponent("bot:greedy"), Opponent("bot:mcts:200"))
+
+
+@dataclass(frozen=True)
+class GenerateRequest(Terms):
+    """Models against a mix of opponents over a mix of games, or among themselves. `models` are canonical specs."""
+
+    models: tuple[str, ...]
+    opponents: tuple[Opponent, ...] = DEFAULT_OPPONENTS
+    games: tuple[Played, ...] = (Played(DEFAULT_GAME),)
+
+    KIND: ClassVar = "generate"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        super().__post_init__()
+        opponents = [each.spec for each in self.opponents]
+        for what, names in (
+            ("model", self.models),
+            ("opponent", opponents),
+            ("game", [str(each) for each in self.games]),
+        ):
+            if not names:
+                raise ValueError(f"there is no {what}: name one or more")
+            if twice := _twice(names):
+                raise ValueError(f"{what} {twice} is given twice: leave one of them out")
+        if both := _twice([*self.models, *opponents]):
+            raise ValueError(
+                f"{both} is a model and an opponent: for matches against itself the opponent is {SELF}, "
+                f"for matches of several models among themselves {EACH_OTHER}"
+            )
+        if EACH_OTHER in opponents and len(self.models) < 2:
+            raise ValueError(
+                f"opponent {EACH_OTHER} takes two models or more, got 1: name another, or {SELF}"
+            )
+        self._programme  # noqa: B018  # fills the seats of every game, or says why it cannot
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """Specs: the models, then the opponents, one for each seat that it may take at a table at once."""
+        return tuple(self._programme.specs)
+
+    @property
+    def title(self) -> str:
+        """Who plays, in few words."""
+        return "generate " + " ".join(spec.split("?")[0] for spec in self.models)
+
+    @property
+    def matches(self) -> int:
+        """Of all pairs together."""
+        return sum(len(self.board(pair).players) for pair in range(self.pairs))
+
+    def board(self, pair: int) -> Board:
+        """Where a pair (from 0) is played: every one of its matches, one per seat."""
+        return self._programme.board(pair)
+
+    def boards(self) -> list[tuple[Board, float]]:
+        """The different boards, each with the share of all pairs that is played on it."""
+        every = [self.board(pair) for pair in range(self.pairs)]
+        alike = {(game_text(board.game, board.variant), board.players): board for board in every}
+        count = Counter((game_text(board.game, board.variant), board.players) for board in every)
+        return [(board, count[key] / self.pairs) for key, board in alike.items()]
+
+    def deal(self, pair: int) -> int:
+        """The number of a pair's deal: pairs of one number begin in the same position."""
+        return self._programme.deal(pair)
+
+    def longer(self, games: int) -> GenerateRequest:
+        """The same with so many matches, rounded up to whole rounds. What it has in common stays as it is."""
+        return replace(self, pairs=self._programme.pairs(games))
+
+    @cached_property
+    def _programme(self) -> Programme:
+        return Programme(
+            self.models,
+            {each.spec: _exact(each.weight, each.spec) for each in self.opponents},
+            [
+                Dish(each.game, each.variant, _exact(each.weight, str(each)), _own_seats(each))
+                for each in self.games
+            ],
+            self.seed,
+        )
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> GenerateRequest:
+        """Raises RecordError for what no version of this wrote."""
+        try:
+            parts = {
+                "models": tuple(data["models"]),
+                "opponents": tuple(Opponent(**each) for each in data["opponents"]),
+                "games": tuple(Played(**each) for each in data["games"]),
+                "conduct": Conduct(**data["conduct"]),
+            }
+            return GenerateRequest(**{**data, **parts})
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
+
+
+Request = DuelRequest | GenerateRequest
+KINDS: Mapping[str, type[DuelRequest] | type[GenerateRequest]] = {
+    kind.KIND: kind for kind in (DuelRequest, GenerateRequest)
+}
+
+
+def _twice(names: Iterable[str]) -> str:
+    """The first that comes twice; empty where none does."""
+    return next((name for name, count in Counter(names).items() if count > 1), "")
+
+
+def _exact(weight: float, of: str) -> Fraction:
+    """A weight as it was written: 0.1 is a tenth. Raises ValueError."""
+    if not math.isfinite(weight) or weight <= 0:
+        raise ValueError(f"{of} has weight {weight}: expected a number above 0, or leave it out")
+    return Fraction(str(weight))
+
+
+def _own_seats(played: Played) -> int:
+    return int(engine.new(played.game, 0, **played.variant).num_players())
+
+
+# ── players and games by name ────────────────────────────────────────────────────────────────────
+
+
 def canonical(players: tuple[str, ...], book: PriceBook | None = None) -> tuple[str, ...]:
     """Specs as the record keeps them: aliases resolved, options in order. Raises SpecError."""
     return tuple(str(Spec.parse(spec, book or PriceBook.load())) for spec in players)
 
 
+def read_game(text: str) -> tuple[str, dict[str, int]]:
+    """`connect4`, or `name?parameter=1&…` for a variant. Raises ValueError."""
+    name, _, query = text.partition("?")
+    try:
+        variant = {
+            key: int(value) for key, value in (part.split("=", 1) for part in query.split("&") if part)
+        }
+    except ValueError:
+        raise ValueError(f"unreadable game {text!r}: expected name?parameter=number&…") from None
+    if "seed" in variant:
+        raise ValueError("the seed is no variant of a game: give it with --seed")
+    return name, variant
+
+
+def game_text(game: str, variant: Mapping[str, int]) -> str:
+    """The inverse of `read_game`."""
+    return game + ("?" if variant else "") + "&".join(f"{name}={value}" for name, value in variant.items())
+
+
+def whole_game(game: str, variant: Mapping[str, int]) -> tuple[str, dict[str, int]]:
+    """A game and its variant with nothing left to defaults, the same however the same was asked for.
+
+    A default that changes later makes no other game of it. Raises ValueError for what does not exist.
+    """
+    made = engine.new(game, 0, **variant)
+    name = made.name() if ":" in game else game  # behind a bridge the name holds the parameters
+    return name, dict(made.variant())
+
+
 def seated_game(game: str, variant: Mapping[str, int], players: int) -> tuple[str, dict[str, int]]:
     """A game and its variant with a seat for each player, the same however the same was asked for.
 
-    A game whose variant has `players` takes as many as come. The variant is whole, so that neither a default
-    spelt out nor one that changes later makes another game of it. Raises ValueError where the game is for
-    another number, saying which games are for this one.
+    A game whose variant has `players` takes as many as come. Raises ValueError where the game is for another
+    number, saying which games are for this one.
     """
     takes = engine.new(game).variant()
     asked = variant.get("players", players)
@@ -95,9 +317,7 @@ def seated_game(game: str, variant: Mapping[str, int], players: int) -> tuple[st
         is_for = f"{game} is for {seats} player{'' if seats == 1 else 's'}, got {players}"
         raise ValueError(f"{why or is_for}: {hint}")
     seat = {"players": players} if "players" in takes else {}
-    made = engine.new(game, 0, **{**variant, **seat})
-    name = made.name() if ":" in game else game  # behind a bridge the name holds the parameters
-    return name, dict(made.variant())
+    return whole_game(game, {**variant, **seat})
 
 
 def _seats(game: str, players: int) -> tuple[int, str]:
@@ -125,23 +345,24 @@ def _widened(game: str, players: int) -> list[str]:
     ]
 
 
-def draw_opening(request: DuelRequest, seed: int) -> tuple[int, ...]:
-    """Random legal plies from the pair's seed: all matches of a pair start from the same position."""
-    if not request.opening:
+def draw_opening(board: Board, plies: int, seed: int) -> tuple[int, ...]:
+    """Random legal plies from the deal's seed: all matches of a pair start from the same position."""
+    if not plies:
         return ()
     for trial in range(100):
         rng = engine.Rng(engine.derive(seed, "opening", trial))
-        game = engine.new(request.game, seed, **request.variant)
-        plies: list[int] = []
-        while len(plies) < request.opening and not game.is_terminal():
+        game = engine.new(board.game, seed, **board.variant)
+        drawn: list[int] = []
+        while len(drawn) < plies and not game.is_terminal():
             legal = game.legal_actions()
-            plies.append(legal[rng.below(len(legal))])
-            game.apply(plies[-1])
+            drawn.append(legal[rng.below(len(legal))])
+            game.apply(drawn[-1])
         if not game.is_terminal():
-            return tuple(plies)
-    raise ValueError(
-        f"an opening of {request.opening} plies ends {request.game} before the players move: use fewer"
-    )
+            return tuple(drawn)
+    raise ValueError(f"an opening of {plies} plies ends {board.game} before the players move: use fewer")
+
+
+# ── a run on record ──────────────────────────────────────────────────────────────────────────────
 
 
 def open_record(output: Path, *, resume: bool) -> Record:
@@ -156,21 +377,13 @@ def open_record(output: Path, *, resume: bool) -> Record:
     return Record(output)
 
 
-def resumed_request(record: Record, asked: Mapping[str, Any]) -> DuelRequest:
-    """The request on record, played as is asked now. RecordError names what else was asked differently."""
+def request_on_record(record: Record) -> Request:
+    """What was asked of the run when it began. Raises RecordError."""
     run = record.run()
     if run is None:
         raise RecordError(f"{record.directory} holds no run that began: give another --output")
-    request = DuelRequest.from_json(run.request)
-    known = request.to_json()
-    differences = [
-        f"{name}: {known[name]!r} on record, {value!r} asked"
-        for name, value in asked.items()
-        if name not in DuelRequest.HOW and known.get(name) != json.loads(json.dumps(value))
-    ]
-    if differences:
+    if run.kind not in KINDS:
         raise RecordError(
-            f"{record.directory} was begun with another request ({'; '.join(differences)}): "
-            "resume with --resume and --output alone, or begin a new run"
+            f"{record.directory} holds a run of kind {run.kind!r}: expected {' or '.join(KINDS)}"
         )
-    return replace(request, **{name: asked[name] for name in DuelRequest.HOW if name in asked})
+    return KINDS[run.kind].from_json(run.request)

@@ -12,6 +12,7 @@ import click
 
 COMMANDS = {
     "duel": "Play matches between two players or more, on record.",
+    "generate": "Play games for data: models against a mix of opponents.",
     "show": "Replay a match: boards, all sides' reasoning, cost.",
     "leaderboard": "Standings over one run or many, with intervals.",
     "games": "The games that can be played.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,8 +11,7 @@ import click
 from orchestrator.cli import playing
 
 if TYPE_CHECKING:
-    from orchestrator.record.store import Record
-    from orchestrator.request import DuelRequest
+    from orchestrator.request import DuelRequest, Request
 
 
 @click.command(
@@ -50,15 +49,15 @@ def command(**options: Any) -> None:
     orchestrator duel --table claude,gemini,gpt,bot:mcts:200 --game blob --games 20
     orchestrator duel --output runs/NAME --resume
     """
-    playing.begin(options, lambda: read_options(options), new_request, same_request)
+    playing.begin("duel", options, read_options, new_request, same)
 
 
 # ── what was asked ───────────────────────────────────────────────────────────────────────────────
 
 
-def read_options(options: dict[str, Any]) -> dict[str, Any]:
+def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The given options in the words of a DuelRequest; what was not given is left out."""
-    from orchestrator.request import canonical
+    from orchestrator.request import canonical, read_game
 
     asked: dict[str, Any] = {}
     players = read_players(options)
@@ -71,7 +70,7 @@ def read_options(options: dict[str, Any]) -> dict[str, Any]:
     return asked | playing.terms(options)
 
 
-def read_players(options: dict[str, Any]) -> tuple[str, ...]:
+def read_players(options: Mapping[str, Any]) -> tuple[str, ...]:
     """`A vs B`, or --player1 and --player2, or --table."""
     versus = [word for word in options["versus"] if word.lower() not in ("vs", "vs.", "versus")]
     flags = [flag for flag in (options["player1"], options["player2"]) if flag]
@@ -86,43 +85,18 @@ def read_players(options: dict[str, Any]) -> tuple[str, ...]:
     return tuple(players)
 
 
-def read_game(text: str) -> tuple[str, dict[str, int]]:
-    """`connect4`, or `name?parameter=1&…` for a variant."""
-    name, _, query = text.partition("?")
-    try:
-        variant = {
-            key: int(value) for key, value in (part.split("=", 1) for part in query.split("&") if part)
-        }
-    except ValueError:
-        raise click.UsageError(f"unreadable game {text!r}: expected name?parameter=number&…") from None
-    if "seed" in variant:
-        raise click.UsageError("the seed is no variant of a game: give it with --seed")
-    return name, variant
-
-
 def new_request(asked: dict[str, Any]) -> DuelRequest:
-    from orchestrator.model import Conduct
     from orchestrator.request import DEFAULT_GAME, DuelRequest
 
     if "players" not in asked:
         raise click.UsageError("who plays? For example: orchestrator duel bot:mcts:200 vs bot:greedy")
     asked = fitted({"game": DEFAULT_GAME, **asked}, len(asked["players"]))
-    seed = asked.pop("seed", secrets.randbits(31))
-    conduct = Conduct(**asked.pop("conduct", {}))
-    return DuelRequest(**asked, seed=seed, conduct=conduct)
+    return DuelRequest(**playing.drawn(asked))
 
 
-def same_request(record: Record, asked: dict[str, Any]) -> DuelRequest:
-    """The request on record, if nothing else was asked now."""
-    from orchestrator.request import DuelRequest, resumed_request
-
-    run = record.run()
-    if run is not None:
-        known = DuelRequest.from_json(run.request)
-        if "conduct" in asked:
-            asked["conduct"] = {**run.request["conduct"], **asked["conduct"]}
-        asked = fitted(asked, len(asked.get("players", known.players)))
-    return resumed_request(record, asked)
+def same(asked: dict[str, Any], known: Request) -> dict[str, Any]:
+    """What is asked of a duel that goes on, for the players that it has."""
+    return fitted(asked, len(asked.get("players", known.players)))
 
 
 def fitted(asked: dict[str, Any], players: int) -> dict[str, Any]:

@@ -10,12 +10,13 @@ import asyncio
 import itertools
 import os
 import re
+import secrets
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.duel import Duel, Ending
     from orchestrator.events import Events
     from orchestrator.record.store import Record
-    from orchestrator.request import DuelRequest
+    from orchestrator.request import Request
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -100,16 +101,27 @@ def terms(given: Mapping[str, Any]) -> dict[str, Any]:
     return asked
 
 
+def drawn(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked as the fields of a new request: a seed where none was given. Raises ValueError."""
+    from orchestrator.model import Conduct
+
+    conduct = Conduct(**asked.get("conduct", {}))
+    return {"seed": secrets.randbits(31), **asked, "conduct": conduct}
+
+
 def begin(
+    kind: str,
     given: Mapping[str, Any],
-    read: Callable[[], dict[str, Any]],
-    new: Callable[[dict[str, Any]], DuelRequest],
-    same: Callable[[Record, dict[str, Any]], DuelRequest],
+    read: Callable[[Mapping[str, Any]], dict[str, Any]],
+    new: Callable[[dict[str, Any]], Request],
+    same: Callable[[dict[str, Any], Request], dict[str, Any]],
 ) -> NoReturn:
     """Begin a run or go on with one, and leave with its exit status.
 
-    `read` says what was asked; `new` makes a request of it, `same` the one on record, unless another is asked.
+    `read` says what was given in the command's words; `new` makes a request of it, `same` the fields in which it
+    speaks of one on record.
     """
+    from orchestrator import runfile
     from orchestrator.record.database import RecordError
     from orchestrator.request import open_record
 
@@ -118,7 +130,7 @@ def begin(
     if resume and output is None:
         raise click.UsageError("--resume needs --output: the directory of the run to go on with")
     try:
-        asked = read()
+        asked = read(given)
         if not resume:
             request = new(asked)
             output = output or default_output(request)
@@ -126,8 +138,9 @@ def begin(
         assert output is not None
         with open_record(output, resume=resume) as record:
             if resume:
-                request = same(record, asked)
-                require_keys(request)
+                request = gone_on_with(record, kind, lambda known: same(asked, known))
+            else:
+                runfile.write(output, request)
             status = run(request, record, given["display"])
     except (RecordError, OSError, ValueError) as error:
         from orchestrator.cli import text
@@ -140,21 +153,43 @@ def begin(
     sys.exit(status)
 
 
+def gone_on_with(record: Record, kind: str, asked: Callable[[Request], dict[str, Any]]) -> Request:
+    """The request on record as it is to be played now, and so from now on on record and in the run's file."""
+    from orchestrator import runfile
+    from orchestrator.record.database import RecordError
+    from orchestrator.request import request_on_record
+
+    known = request_on_record(record)
+    if kind != known.KIND:
+        raise RecordError(
+            f"{record.directory} was begun by another command: go on with: {again(known, record)}"
+        )
+    request = runfile.resumed_request(record, asked(known))
+    require_keys(request)
+    runfile.write(record.directory, request)  # first: a file that lags behind would read as asking for less
+    run = record.run()
+    if run is not None and request != known:
+        run.request = request.to_json()
+        record.put(run)
+    return request
+
+
 # ── before anything is made ──────────────────────────────────────────────────────────────────────
 
 
-def specs(text: str) -> list[str]:
+def specs(text: str, words: Iterable[str] = ()) -> list[str]:
     """Specs parted by commas. A comma parts two of them, but not where it belongs to the options of one.
 
-    Behind a question mark, as in `local:m?price=3,15,claude`, only what begins like a spec is the next one.
+    Behind a question mark, as in `local:m?price=3,15,claude`, only what begins like a spec is the next one, or what
+    is one of the `words`.
     """
     from orchestrator.table import KINDS
     from providers.prices import PriceBook
 
-    known = {"human", *PriceBook.load().aliases}
+    known = {"human", *words, *PriceBook.load().aliases}
     found: list[str] = []
     for part in text.split(",") if text else []:
-        kind, colon, _ = part.strip().partition("?")[0].partition(":")
+        kind, colon, _ = re.split("[?=]", part.strip(), maxsplit=1)[0].partition(":")
         begins = kind in KINDS if colon else kind in known
         if found and "?" in found[-1] and not begins:
             found[-1] += f",{part}"
@@ -163,7 +198,7 @@ def specs(text: str) -> list[str]:
     return found
 
 
-def check(request: DuelRequest) -> None:
+def check(request: Request) -> None:
     """Everything that can be wrong is found before a directory is made."""
     import engine
     from orchestrator.cli.human import ask_for_move
@@ -174,15 +209,17 @@ def check(request: DuelRequest) -> None:
 
     players = seat_players(request, Table(ask_human=ask_for_move))
     require_keys(request)
-    game = engine.new(request.game, 0, **request.variant)
-    for player in players:
-        if isinstance(player, BotPlayer):
-            player.bot.check_game(game)
+    for board, _ in request.boards():
+        game = engine.new(board.game, 0, **board.variant)
+        for player in (players[number - 1] for number in board.players):
+            if isinstance(player, BotPlayer):
+                player.bot.check_game(game)
     for pair in range(request.pairs):
-        draw_opening(request, engine.derive(request.seed, "pair", pair))
+        seed = engine.derive(request.seed, "pair", request.deal(pair))
+        draw_opening(request.board(pair), request.opening, seed)
 
 
-def require_keys(request: DuelRequest) -> None:
+def require_keys(request: Request) -> None:
     """A key that is missing is named now, and not by the first call."""
     import providers
     from orchestrator.table import Spec, SpecError
@@ -198,9 +235,10 @@ def require_keys(request: DuelRequest) -> None:
                 raise SpecError(error.message) from None
 
 
-def default_output(request: DuelRequest) -> Path:
+def default_output(request: Request) -> Path:
     """runs/DATE-TIME-A-vs-B-GAME, with nothing in it that a path could trip over, and not too long for one."""
-    words = "-vs-".join(spec.split("?")[0] for spec in request.players)[:150] + "-" + request.game
+    games = "-".join(each.game for each in request.games)
+    words = f"{request.title[:150]}-{games[:60]}"
     name = time.strftime("%Y%m%d-%H%M%S-") + re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-.")
     numbered = (f"{name}-{number}" if number > 1 else name for number in itertools.count(1))
     return next(path for path in (Path("runs") / each for each in numbered) if not path.exists())
@@ -209,18 +247,18 @@ def default_output(request: DuelRequest) -> Path:
 # ── playing it ───────────────────────────────────────────────────────────────────────────────────
 
 
-def run(request: DuelRequest, record: Record, mode: str) -> int:
+def run(request: Request, record: Record, mode: str) -> int:
     """Play, show, and say how it ended: the exit status. Whoever reads the output may go away before the end."""
     try:
         return shown(request, record, mode)
     except OSError as error:
         why = "nobody reads the output any more" if isinstance(error, BrokenPipeError) else str(error)
-        click.echo(f"stopped: {why}; go on with: {again(record.directory)}", err=True)
+        click.echo(f"stopped: {why}; go on with: {again(request, record)}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit complains once more
         return INCOMPLETE
 
 
-def shown(request: DuelRequest, record: Record, mode: str) -> int:
+def shown(request: Request, record: Record, mode: str) -> int:
     from orchestrator.cli.display import make
     from orchestrator.events import Events
     from orchestrator.record.database import RecordError
@@ -239,14 +277,14 @@ def shown(request: DuelRequest, record: Record, mode: str) -> int:
             events.emit("summary", **summary(run_result(record.directory)))
         except RecordError as error:  # it could not be written, and now it cannot be read either
             events.emit("notice", text=str(error))
-    return say_how_it_ended(ending, again(record.directory))
+    return say_how_it_ended(ending, again(request, record))
 
 
-def again(output: Path | None) -> str:
+def again(request: Request, record: Record) -> str:
     """The command to go on with, ready to paste."""
     from orchestrator.cli import text
 
-    return text.command("duel", "--output", str(output), "--resume")
+    return text.command(request.KIND, "--output", str(record.directory), "--resume")
 
 
 def say_how_it_ended(ending: Ending, resume: str) -> int:
@@ -269,7 +307,7 @@ def say_how_it_ended(ending: Ending, resume: str) -> int:
     return DONE
 
 
-async def play(request: DuelRequest, record: Record, events: Events) -> Ending:
+async def play(request: Request, record: Record, events: Events) -> Ending:
     from orchestrator.cli.human import ask_for_move
     from orchestrator.duel import Duel
     from orchestrator.table import Table

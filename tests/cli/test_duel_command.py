@@ -205,7 +205,7 @@ def test_ctrl_c_drains_and_the_run_goes_on(tmp_path, twice) -> None:
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout.splitlines()[-1])["pairs"] == 3
         wrong = orchestrator("duel", "--output", str(run), "--resume", "--games", "8", cwd=tmp_path, **url)
-        assert wrong.returncode == 2 and "pairs: 3 on record, 4 asked" in wrong.stderr
+        assert wrong.returncode == 2 and "games: 6 on record, 8 asked" in wrong.stderr
         again = orchestrator(*words, cwd=tmp_path, **url)
         assert again.returncode == 2 and "--resume" in again.stderr
     whole = tmp_path / "whole"

@@ -18,7 +18,8 @@ from orchestrator.players import Decision, HumanPlayer, Seated
 from orchestrator.record.database import RecordError
 from orchestrator.record.reading import run_result
 from orchestrator.record.store import Record
-from orchestrator.request import DuelRequest, canonical, draw_opening, open_record, resumed_request
+from orchestrator.request import DuelRequest, canonical, draw_opening, open_record
+from orchestrator.runfile import resumed_request
 from orchestrator.summary import summary
 from orchestrator.table import SpecError, Table
 from providers.base import Final, Retryable
@@ -64,7 +65,7 @@ def test_an_opening_is_shared_by_a_pair_and_chosen_by_nobody(tmp_path) -> None:
     assert len({tuple(opening) for opening in openings.values()}) > 1
     assert min(ply for _, ply, *_ in rows(tmp_path)["decision"]) == 3
     with pytest.raises(ValueError, match="use fewer"):
-        draw_opening(request("bot:random", "bot:random", opening=9), 1)
+        draw_opening(request("bot:random", "bot:random").board(0), 9, 1)
 
 
 def test_trouble_voids_and_replays_and_is_nobodys_loss(tmp_path) -> None:
@@ -279,7 +280,7 @@ def test_a_run_is_not_overwritten_nor_resumed_as_another(tmp_path) -> None:
     with open_record(tmp_path, resume=True) as record:
         assert resumed_request(record, {}) == replace(asked, concurrency=4)
         assert resumed_request(record, {"pairs": 1, "players": asked.players, "attempts": 9}).attempts == 9
-        with pytest.raises(RecordError, match="pairs: 1 on record, 9 asked"):
+        with pytest.raises(RecordError, match="games: 2 on record, 18 asked"):
             resumed_request(record, {"pairs": 9})
 
 

@@ -1,0 +1,185 @@
+"""`DIR/run.toml`: what was asked of a run, for people to read; and what may change when the run goes on.
+
+The record decides. What is asked now, on the command line or by editing the file, is held against it in the words
+of the file: what says only how the run is played takes effect, a run for data may be made longer, everything else
+is refused by name. A duel is not made longer: whoever plays on until the result pleases has none. The file may be
+lost; it is written again when the run goes on. It holds no key, because nothing that was asked does.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.record.database import RecordError
+from orchestrator.record.store import Record
+from orchestrator.request import GenerateRequest, Request, game_text, request_on_record
+
+RUN_FILE = "run.toml"
+HOW = "how"  # the section of what may be changed
+
+ABOUT: Mapping[str, str] = {
+    "players": "who plays: an alias stands here as what it stood for",
+    "models": "who plays: an alias stands here as what it stood for",
+    "game": "what is played",
+    "opponent": "who the models play against, and in which proportion",
+    "games": "matches, whole pairs of them: everybody plays a deal from every seat",
+    "seed": "one seed gives one result",
+    "opening": "random plies before each pair begins",
+    "price": "$ per million tokens, as IN,OUT, for models without a known price",
+    "unpriced": "true: what a model without a known price costs is not counted",
+    "conduct": "How models are asked, where a player's own options say nothing else",
+    "style": "prompt style",
+    "track": "open: legal moves are listed; rules: they are not",
+    "reasks": "how often a wrong answer is asked again",
+    "fallback": "and after that: forfeit, or a random move",
+    "effort": "reasoning effort; without one it is low, where a model shows its thoughts only then",
+    "temperature": "without one it is the service's own",
+    "max_tokens": "longest answer, thinking included",
+    "timeout": "seconds for one call",
+    "tier": "the service's queue: standard, flex, priority",
+    HOW: "How it is played. These may be changed whenever the run goes on",
+    "concurrency": "matches at once",
+    "attempts": "tries of one call before its match is void",
+}
+
+
+def document(request: Request) -> dict[str, Any]:
+    """What was asked in the words of the file; None where an option is not set."""
+    data = request.to_json()
+    how = {name: data.pop(name) for name in request.HOW}
+    conduct = data.pop("conduct")
+    del data["pairs"]
+    games = request.matches
+    if isinstance(request, GenerateRequest):
+        models, _, _ = data.pop("models"), data.pop("opponents"), data.pop("games")
+        mixes = {
+            "opponent": {each.spec: each.weight for each in request.opponents},
+            "game": {str(each): each.weight for each in request.games},
+        }
+        return {"models": models, "games": games, **data, **mixes, "conduct": conduct, HOW: how}
+    players, name, variant = data.pop("players"), data.pop("game"), data.pop("variant")
+    game = game_text(name, variant)
+    return {"players": players, "game": game, "games": games, **data, "conduct": conduct, HOW: how}
+
+
+# ── the file ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def write(directory: Path, request: Request) -> None:
+    """Write the file, whole or not at all."""
+    path = directory / RUN_FILE
+    new = path.with_suffix(".toml.new")
+    new.write_text(_toml(request), encoding="utf-8")
+    new.replace(path)
+
+
+def read(directory: Path) -> dict[str, Any]:
+    """What the file says; nothing where there is none. Raises RecordError where it cannot be read."""
+    path = directory / RUN_FILE
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise RecordError(
+            f"{path} cannot be read ({error}): mend or delete it, the record knows what was asked"
+        ) from None
+
+
+def _toml(request: Request) -> str:
+    may_grow = ", and `games` may be made more" if isinstance(request, GenerateRequest) else ""
+    return f"""\
+# What was asked of this run, an `orchestrator {request.KIND}`. To go on with it:
+#
+#     orchestrator {request.KIND} --resume --output DIRECTORY
+#
+# Before that, what stands under [{HOW}] may be changed{may_grow}.
+# Everything else is fixed since the run began: to have it otherwise, begin another run.
+
+""" + "".join(_entry(name, value) for name, value in document(request).items())
+
+
+def _entry(name: str, value: Any) -> str:
+    """One option with what it is about, or a section of them."""
+    import tomli_w
+
+    about = f"# {ABOUT[name]}"
+    if name in ("conduct", HOW):
+        return f"\n{about}\n[{name}]\n" + "".join(_entry(key, each) for key, each in value.items())
+    if isinstance(value, dict):
+        return f"\n{about}\n{tomli_w.dumps({name: value})}"
+    if value is None:
+        return f"# {name} is not set: {ABOUT[name]}\n"
+    said = tomli_w.dumps({name: value})
+    return f"{about}\n{said}" if isinstance(value, list) else f"{said.rstrip()}  {about}\n"
+
+
+# ── going on ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def resumed_request(record: Record, asked: Mapping[str, Any]) -> Request:
+    """The request on record, played as the file and then what is asked now have it.
+
+    `asked` are fields of the request. RecordError names what is asked otherwise than it was, ValueError what
+    nobody can be asked.
+    """
+    known = request_on_record(record)
+    edited = _edited(known, read(record.directory), record.directory)
+    conduct = replace(known.conduct, **asked.get("conduct", {}))
+    wanted = replace(known, **{**edited, **asked, "conduct": conduct})
+    _refuse_other(known, _flat(document(wanted)), "asked", record.directory)
+    return wanted
+
+
+def _edited(known: Request, said: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """The fields that the file has otherwise than the record and may have so."""
+    flat = _flat(said)
+    _refuse_other(known, flat, f"in {RUN_FILE}", directory)
+    fields = {name: flat[f"{HOW}.{name}"] for name in known.HOW if f"{HOW}.{name}" in flat}
+    if isinstance(known, GenerateRequest) and flat.get("games", known.matches) != known.matches:
+        fields["pairs"] = known.longer(flat["games"]).pairs
+    try:
+        replace(known, **fields)
+    except ValueError as error:
+        raise RecordError(f"{directory / RUN_FILE}: {error}") from None
+    return fields
+
+
+def _refuse_other(known: Request, wanted: Mapping[str, Any], where: str, directory: Path) -> None:
+    on_record = _flat(document(known))
+    differences = [
+        f"{name.removeprefix('conduct.')}: {_told(on_record.get(name))} on record, {_told(value)} {where}"
+        for name, value in wanted.items()
+        if value != on_record.get(name) and not _may_change(known, name, value)
+    ]
+    if differences:
+        raise RecordError(
+            f"{directory} was begun with another request ({'; '.join(differences)}): "
+            "go on with --resume and --output alone, or begin a new run"
+        )
+
+
+def _may_change(known: Request, name: str, value: Any) -> bool:
+    if isinstance(known, GenerateRequest) and name == "games":
+        return isinstance(value, int) and value > known.matches
+    return name in [f"{HOW}.{option}" for option in known.HOW]
+
+
+def _flat(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a file by name, those of its sections as section.name; a mix is one value."""
+    flat: dict[str, Any] = {}
+    for name, value in said.items():
+        if name in ("conduct", HOW) and isinstance(value, dict):
+            flat |= {f"{name}.{key}": each for key, each in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _told(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)
