@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -33,13 +34,47 @@ class Board(NamedTuple):
     players: tuple[int, ...]
 
 
-class Dish(NamedTuple):
-    """One game of the mix."""
+@dataclass(frozen=True)
+class Opponent:
+    """Who the models play against, and in which proportion: a canonical spec, `self` or `each-other`."""
+
+    spec: str
+    weight: float = 1
+
+
+@dataclass(frozen=True)
+class GameShare:
+    """A game of a run, its variant whole, and in which proportion it is played."""
 
     game: str
-    variant: Mapping[str, int]
-    weight: Fraction
-    seats: int
+    variant: Mapping[str, int] = field(default_factory=dict)
+    weight: float = 1
+
+    def __str__(self) -> str:
+        return game_text(self.game, self.variant)
+
+    @property
+    def seats(self) -> int:
+        return int(engine.new(self.game, 0, **self.variant).num_players())
+
+
+def read_game(text: str) -> tuple[str, dict[str, int]]:
+    """`connect4`, or `name?parameter=1&…` for a variant. Raises ValueError."""
+    name, _, query = text.partition("?")
+    try:
+        variant = {
+            key: int(value) for key, value in (part.split("=", 1) for part in query.split("&") if part)
+        }
+    except ValueError:
+        raise ValueError(f"unreadable game {text!r}: expected name?parameter=number&…") from None
+    if "seed" in variant:
+        raise ValueError("the seed is no variant of a game: give it with --seed")
+    return name, variant
+
+
+def game_text(game: str, variant: Mapping[str, int]) -> str:
+    """The inverse of `read_game`."""
+    return game + ("?" if variant else "") + "&".join(f"{name}={value}" for name, value in variant.items())
 
 
 class Turns:
@@ -85,17 +120,23 @@ class Programme:
     """
 
     def __init__(
-        self, models: Sequence[str], opponents: Mapping[str, Fraction], games: Sequence[Dish], seed: int
+        self, models: Sequence[str], opponents: Sequence[Opponent], games: Sequence[GameShare], seed: int
     ) -> None:
         self.models = range(1, len(models) + 1)
         self.games = games
-        self.names = list(opponents)
+        self.opponents = [each.spec for each in opponents]
         self.specs = list(models)  # of every player, by number less one
-        weights = list(opponents.values())
-        self._places = [self._most(weights, dish) for dish in games]
+        self._seats = [each.seats for each in games]
+        weights = [exact(each.weight, each.spec) for each in opponents]
+        self._most = [
+            self._at_a_table(weights, each.game, seats)
+            for each, seats in zip(games, self._seats, strict=True)
+        ]
         self._numbers = self._seat_opponents(models)
-        self._games = Turns([dish.weight for dish in games], engine.derive(seed, "games"))
-        self._opponents = [
+        self._next_game = Turns(
+            [exact(each.weight, str(each)) for each in games], engine.derive(seed, "games")
+        )
+        self._next_opponent = [
             Turns(weights, engine.derive(seed, "opponents", number)) for number in range(len(games))
         ]
         self._rng = engine.Rng(engine.derive(seed, "models"))
@@ -131,39 +172,38 @@ class Programme:
     # ── a round ──────────────────────────────────────────────────────────────────────────────────
 
     def _round(self) -> Iterator[Board]:
-        number = self._games.next()
-        dish, sitting = self.games[number], Counter[int]()
-        for _ in range(dish.seats - 1):
-            full = [one for one, most in enumerate(self._places[number]) if sitting[one] >= most]
-            sitting[self._opponents[number].next(full)] += 1
-        together = 1 + sum(count for one, count in sitting.items() if self.names[one] == EACH_OTHER)
+        number = self._next_game.next()
+        played, sitting = self.games[number], Counter[int]()
+        for _ in range(self._seats[number] - 1):
+            full = [one for one, most in enumerate(self._most[number]) if sitting[one] >= most]
+            sitting[self._next_opponent[number].next(full)] += 1
+        together = 1 + sum(many for one, many in sitting.items() if self.opponents[one] == EACH_OTHER)
         for group in self._groups(together):
             others = [
                 player for one in sorted(sitting) for player in self._sat(one, group[0])[: sitting[one]]
             ]
-            yield Board(dish.game, dish.variant, (*group, *others))
+            yield Board(played.game, played.variant, (*group, *others))
 
     def _sat(self, opponent: int, model: int) -> list[int]:
         """The players that one of the opponents is, to this model."""
         return self._numbers.get((opponent, model)) or self._numbers.get((opponent, 0), [])
 
     def _groups(self, size: int) -> list[tuple[int, ...]]:
-        """The models by so many at a table: those who met least; who is left over has met least the next time."""
+        """The models by so many at a table, those together who met least. Whoever is left over plays next time."""
         if size == 1:
             return [(model,) for model in self.models]
-        waiting, groups = self._shuffled(), []
-        while len(waiting) >= size:
-            group: list[int] = []
+        whole = len(self.models) - len(self.models) % size
+        waiting = sorted(self._shuffled(), key=lambda model: self._met[model, model])[:whole]
+        groups = []
+        while waiting:
+            group = [waiting.pop(0)]
             while len(group) < size:
-                group.append(min(waiting, key=lambda model: self._acquaintance(model, group)))
-                waiting.remove(group[-1])
+                nearest = min(waiting, key=lambda model: sum(self._met[model, other] for other in group))
+                group.append(nearest)
+                waiting.remove(nearest)
             self._met.update((one, other) for one in group for other in group)
             groups.append(tuple(sorted(group)))
         return groups
-
-    def _acquaintance(self, model: int, group: Sequence[int]) -> tuple[int, int]:
-        """How often a model met those of a group, and how often anybody."""
-        return sum(self._met[model, other] for other in group), self._met[model, model]
 
     def _shuffled(self) -> list[int]:
         left = list(self.models)
@@ -171,38 +211,37 @@ class Programme:
 
     # ── who sits where ───────────────────────────────────────────────────────────────────────────
 
-    def _most(self, weights: Sequence[Fraction], dish: Dish) -> list[int]:
-        """Of each opponent, how many may sit at a table of this game: its share of the seats, rounded up."""
-        seats = dish.seats - 1
-        if seats < 1:
+    def _at_a_table(self, weights: Sequence[Fraction], game: str, seats: int) -> list[int]:
+        """Of each opponent, how many may sit at a table of the game: its share of the seats, rounded up."""
+        if seats < 2:
+            raise ValueError(f"{game} is for 1 player: a model and an opponent take two seats or more")
+        room = [len(self.models) - 1 if name == EACH_OTHER else seats - 1 for name in self.opponents]
+        most = [math.ceil((seats - 1) * weight / sum(weights)) for weight in weights]
+        missing = max(0, seats - 1 - sum(map(min, most, room)))
+        most = [min(many + missing, there_are) for many, there_are in zip(most, room, strict=True)]
+        if sum(most) < seats - 1:
             raise ValueError(
-                f"{dish.game} is for {dish.seats} player: a model and an opponent need two seats"
-            )
-        most = [math.ceil(seats * weight / sum(weights)) for weight in weights]
-        for one, name in enumerate(self.names):
-            if name == EACH_OTHER:
-                most[one] = min(most[one], len(self.models) - 1)
-        missing = max(0, seats - sum(most))
-        most = [
-            many if name == EACH_OTHER else many + missing
-            for many, name in zip(most, self.names, strict=True)
-        ]
-        if sum(most) < seats:
-            raise ValueError(
-                f"{dish.game} has {dish.seats} seats, but only {len(self.models)} play each other: name "
-                f"{dish.seats} models, or an opponent beside {EACH_OTHER}"
+                f"{game} has {seats} seats, but only {len(self.models)} models play each other: name {seats}, "
+                f"or an opponent beside {EACH_OTHER}"
             )
         return most
 
     def _seat_opponents(self, models: Sequence[str]) -> dict[tuple[int, int], list[int]]:
         """Players of every opponent, by its place in the mix and, for `self`, by the model."""
         numbers: dict[tuple[int, int], list[int]] = {}
-        for one, name in enumerate(self.names):
+        for one, name in enumerate(self.opponents):
             if name == EACH_OTHER:
                 continue
-            copies = max(places[one] for places in self._places)
+            copies = max(most[one] for most in self._most)
             for model in self.models if name == SELF else (0,):
                 first = len(self.specs) + 1
                 self.specs += copies * [models[model - 1] if name == SELF else name]
                 numbers[one, model] = list(range(first, first + copies))
         return numbers
+
+
+def exact(weight: float, of: str) -> Fraction:
+    """A weight as it was written: 0.1 is a tenth. Raises ValueError."""
+    if not math.isfinite(weight) or weight <= 0:
+        raise ValueError(f"{of} has weight {weight}: expected a number above 0, or leave it out")
+    return Fraction(str(weight))

@@ -7,18 +7,16 @@ way: both say who plays (`players`), and of each pair where (`board`) and from w
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import engine
 from orchestrator.model import Conduct
-from orchestrator.programme import EACH_OTHER, SELF, Board, Dish, Programme
+from orchestrator.programme import EACH_OTHER, SELF, Board, GameShare, Opponent, Programme, game_text
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import RECORD_FILE, Record
 from orchestrator.table import Spec
@@ -81,9 +79,9 @@ class DuelRequest(Terms):
     KIND: ClassVar = "duel"
 
     @property
-    def games(self) -> tuple[Played, ...]:
+    def games(self) -> tuple[GameShare, ...]:
         """What is played."""
-        return (Played(self.game, self.variant),)
+        return (GameShare(self.game, self.variant),)
 
     @property
     def title(self) -> str:
@@ -118,26 +116,6 @@ class DuelRequest(Terms):
             raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
 
 
-@dataclass(frozen=True)
-class Played:
-    """A game of a run, its variant whole, and how much of the run it is."""
-
-    game: str
-    variant: Mapping[str, int] = field(default_factory=dict)
-    weight: float = 1
-
-    def __str__(self) -> str:
-        return game_text(self.game, self.variant)
-
-
-@dataclass(frozen=True)
-class Opponent:
-    """Who the models play against, and how often: a canonical spec, `self` or `each-other`."""
-
-    spec: str
-    weight: float = 1
-
-
 DEFAULT_OPPONENTS = (Opponent("bot:random"), Opponent("bot:greedy"), Opponent("bot:mcts:200"))
 
 
@@ -147,7 +125,7 @@ class GenerateRequest(Terms):
 
     models: tuple[str, ...]
     opponents: tuple[Opponent, ...] = DEFAULT_OPPONENTS
-    games: tuple[Played, ...] = (Played(DEFAULT_GAME),)
+    games: tuple[GameShare, ...] = (GameShare(DEFAULT_GAME),)
 
     KIND: ClassVar = "generate"
 
@@ -211,15 +189,7 @@ class GenerateRequest(Terms):
 
     @cached_property
     def _programme(self) -> Programme:
-        return Programme(
-            self.models,
-            {each.spec: _exact(each.weight, each.spec) for each in self.opponents},
-            [
-                Dish(each.game, each.variant, _exact(each.weight, str(each)), _own_seats(each))
-                for each in self.games
-            ],
-            self.seed,
-        )
+        return Programme(self.models, self.opponents, self.games, self.seed)
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> GenerateRequest:
@@ -228,7 +198,7 @@ class GenerateRequest(Terms):
             parts = {
                 "models": tuple(data["models"]),
                 "opponents": tuple(Opponent(**each) for each in data["opponents"]),
-                "games": tuple(Played(**each) for each in data["games"]),
+                "games": tuple(GameShare(**each) for each in data["games"]),
                 "conduct": Conduct(**data["conduct"]),
             }
             return GenerateRequest(**{**data, **parts})
@@ -247,42 +217,12 @@ def _twice(names: Iterable[str]) -> str:
     return next((name for name, count in Counter(names).items() if count > 1), "")
 
 
-def _exact(weight: float, of: str) -> Fraction:
-    """A weight as it was written: 0.1 is a tenth. Raises ValueError."""
-    if not math.isfinite(weight) or weight <= 0:
-        raise ValueError(f"{of} has weight {weight}: expected a number above 0, or leave it out")
-    return Fraction(str(weight))
-
-
-def _own_seats(played: Played) -> int:
-    return int(engine.new(played.game, 0, **played.variant).num_players())
-
-
 # ── players and games by name ────────────────────────────────────────────────────────────────────
 
 
 def canonical(players: tuple[str, ...], book: PriceBook | None = None) -> tuple[str, ...]:
     """Specs as the record keeps them: aliases resolved, options in order. Raises SpecError."""
     return tuple(str(Spec.parse(spec, book or PriceBook.load())) for spec in players)
-
-
-def read_game(text: str) -> tuple[str, dict[str, int]]:
-    """`connect4`, or `name?parameter=1&…` for a variant. Raises ValueError."""
-    name, _, query = text.partition("?")
-    try:
-        variant = {
-            key: int(value) for key, value in (part.split("=", 1) for part in query.split("&") if part)
-        }
-    except ValueError:
-        raise ValueError(f"unreadable game {text!r}: expected name?parameter=number&…") from None
-    if "seed" in variant:
-        raise ValueError("the seed is no variant of a game: give it with --seed")
-    return name, variant
-
-
-def game_text(game: str, variant: Mapping[str, int]) -> str:
-    """The inverse of `read_game`."""
-    return game + ("?" if variant else "") + "&".join(f"{name}={value}" for name, value in variant.items())
 
 
 def whole_game(game: str, variant: Mapping[str, int]) -> tuple[str, dict[str, int]]:

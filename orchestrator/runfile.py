@@ -15,9 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.programme import game_text
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record
-from orchestrator.request import GenerateRequest, Request, game_text, request_on_record
+from orchestrator.request import GenerateRequest, Request, request_on_record
 
 RUN_FILE = "run.toml"
 HOW = "how"  # the section of what may be changed

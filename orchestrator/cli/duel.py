@@ -57,7 +57,8 @@ def command(**options: Any) -> None:
 
 def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The given options in the words of a DuelRequest; what was not given is left out."""
-    from orchestrator.request import canonical, read_game
+    from orchestrator.programme import read_game
+    from orchestrator.request import canonical
 
     asked: dict[str, Any] = {}
     players = read_players(options)

@@ -12,7 +12,8 @@ import click
 from orchestrator.cli import playing
 
 if TYPE_CHECKING:
-    from orchestrator.request import GenerateRequest, Opponent, Played, Request
+    from orchestrator.programme import GameShare, Opponent
+    from orchestrator.request import GenerateRequest, Request
 
 DEFAULT_GAMES = 10
 
@@ -112,8 +113,8 @@ def read_models(options: Mapping[str, Any]) -> tuple[str, ...]:
 
 def read_opponents(given: Iterable[str]) -> tuple[Opponent, ...]:
     """The mix of opponents, in the order in which it was given."""
-    from orchestrator.programme import EACH_OTHER, SELF
-    from orchestrator.request import Opponent, canonical
+    from orchestrator.programme import EACH_OTHER, SELF, Opponent
+    from orchestrator.request import canonical
 
     words = (SELF, EACH_OTHER)
     weighted = [weight_of(spec) for text in given for spec in playing.specs(text, words)]
@@ -122,12 +123,13 @@ def read_opponents(given: Iterable[str]) -> tuple[Opponent, ...]:
     )
 
 
-def read_game(text: str) -> Played:
+def read_game(text: str) -> GameShare:
     """A game of the mix, its variant whole."""
-    from orchestrator import request
+    from orchestrator import programme
+    from orchestrator.request import whole_game
 
     text, weight = weight_of(text)
-    return request.Played(*request.whole_game(*request.read_game(text)), weight)
+    return programme.GameShare(*whole_game(*programme.read_game(text)), weight)
 
 
 def weight_of(text: str) -> tuple[str, float]:
