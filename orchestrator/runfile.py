@@ -11,14 +11,15 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.model import Conduct
 from orchestrator.programme import game_text
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record
-from orchestrator.request import GenerateRequest, Request, request_on_record
+from orchestrator.request import GenerateRequest, Request, Terms, request_on_record
 
 RUN_FILE = "run.toml"
 HOW = "how"  # the section of what may be changed
@@ -79,13 +80,13 @@ def write(directory: Path, request: Request) -> None:
     new.replace(path)
 
 
-def read(directory: Path) -> dict[str, Any]:
-    """What the file says; nothing where there is none. Raises RecordError where it cannot be read."""
+def read(directory: Path) -> dict[str, Any] | None:
+    """What the file says; None where there is none. Raises RecordError where it cannot be read."""
     path = directory / RUN_FILE
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {}
+        return None
     except (OSError, ValueError) as error:
         raise RecordError(
             f"{path} cannot be read ({error}): mend or delete it, the record knows what was asked"
@@ -137,18 +138,27 @@ def resumed_request(record: Record, asked: Mapping[str, Any]) -> Request:
     return wanted
 
 
-def _edited(known: Request, said: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+def _edited(known: Request, said: Mapping[str, Any] | None, directory: Path) -> dict[str, Any]:
     """The fields that the file has otherwise than the record and may have so."""
-    flat = _flat(said)
+    if said is None:
+        return {}
+    flat = {**_left_out(known), **_flat(said)}
     _refuse_other(known, flat, f"in {RUN_FILE}", directory)
-    fields = {name: flat[f"{HOW}.{name}"] for name in known.HOW if f"{HOW}.{name}" in flat}
-    if isinstance(known, GenerateRequest) and flat.get("games", known.matches) != known.matches:
-        fields["pairs"] = known.longer(flat["games"]).pairs
+    changed = {name: flat[f"{HOW}.{name}"] for name in known.HOW}
+    if isinstance(known, GenerateRequest) and flat["games"] != known.matches:
+        changed["pairs"] = known.longer(flat["games"]).pairs
     try:
-        replace(known, **fields)
+        replace(known, **changed)
     except ValueError as error:
         raise RecordError(f"{directory / RUN_FILE}: {error}") from None
-    return fields
+    return changed
+
+
+def _left_out(known: Request) -> dict[str, Any]:
+    """What an option is that the file leaves out: its default, or nothing where it has none."""
+    defaults = {field.name: field.default for field in fields(Terms) if field.name != "seed"}
+    defaults |= asdict(Conduct())
+    return {name: defaults.get(name.rpartition(".")[2]) for name in _flat(document(known))}
 
 
 def _refuse_other(known: Request, wanted: Mapping[str, Any], where: str, directory: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_request_that_nobody_wrote_is_refused(change) -> None:
 
 # ── run.toml ─────────────────────────────────────────────────────────────────────────────────────
 
-DATA = generate(40, opponents=MIX["opponents"][:2], games=MIX["games"][:1])
+DATA = generate(40, conduct=Conduct(style="terse"), opponents=MIX["opponents"][:2], games=MIX["games"][:1])
 DUEL = request("bot:random", "bot:greedy", conduct={"effort": "low"}, price="3,15")
 
 
@@ -219,6 +219,9 @@ def test_what_says_how_it_is_played_takes_effect(tmp_path) -> None:
         ("seed = 1 ", "seed = 2 ", "seed: 1 on record, 2 in run.toml"),
         ('"bot:random" = 2', '"bot:random" = 3', 'opponent: {"bot:random": 2, '),
         ("concurrency =", "concurency =", "how.concurency: nothing on record, 8 in run.toml"),
+        ('style = "terse"', "", 'style: "terse" on record, "default" in run.toml'),
+        ("seed = 1 ", "# ", "seed: 1 on record, nothing in run.toml"),
+        ("games = 40", "# ", "games: 40 on record, nothing in run.toml"),
         ("[how]", "seed = 1\n[how", "cannot be read"),
         ("concurrency = 8", "concurrency = 'all'", "run.toml: concurrency is 'all': expected a whole number"),
         ("attempts = 5", "attempts = 0", "attempts is 0: expected a whole number, 1 or more"),
@@ -229,6 +232,15 @@ def test_what_else_is_edited_is_refused_by_name(tmp_path, old, new, says) -> Non
     with pytest.raises(RecordError) as refusal:
         gone_on_with(tmp_path)
     assert says in str(refusal.value)
+
+
+def test_what_the_file_leaves_out_has_its_default(tmp_path) -> None:
+    asked = replace(DATA, concurrency=3)
+    path = begun(tmp_path, asked)
+    edit(path, "reasks = 2", "# ")
+    assert gone_on_with(tmp_path) == asked
+    edit(path, "concurrency = 3", "# ")
+    assert gone_on_with(tmp_path) == DATA
 
 
 def test_a_run_for_data_grows_by_its_file_and_a_duel_does_not(tmp_path) -> None:
