@@ -18,6 +18,7 @@ from orchestrator.events import Events
 from orchestrator.fixture import Fixture, Result
 from orchestrator.model import ModelPlayer
 from orchestrator.players import CallMade, Decision, Gate, Player, StopSign, Turn
+from orchestrator.programme import game_text
 from orchestrator.record import tables
 from orchestrator.record.store import Past, Record, decision_id, now
 from providers.base import ProviderError, Reply
@@ -119,8 +120,9 @@ class Journal:
 
     def _tell_match(self, fixture: Fixture, status: str, **more: Any) -> None:
         place = {"pair": fixture.pair, "swap": fixture.swap, "replay": fixture.replay}
+        game = game_text(fixture.game, fixture.variant)
         labels = [self.players[player - 1].seated.label for player in self._seats(fixture)]
-        self.events.emit("match", id=fixture.id, status=status, seats=labels, **place, **more)
+        self.events.emit("match", id=fixture.id, status=status, game=game, seats=labels, **place, **more)
 
     def _seats(self, fixture: Fixture) -> list[int]:
         """Player ids, which count from 1 in the order of the command line, by seat."""
