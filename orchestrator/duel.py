@@ -308,13 +308,16 @@ class Duel:
             player.seated = replace(player.seated, price=read_price(frozen) if frozen else None)
 
     def _prompts(self, player: Player) -> str:
-        """Names every template that takes part in asking a model; '' for whoever is not asked in words."""
+        """Names every template that takes part in asking a model, + between games, in the order of the request.
+
+        Empty for whoever is not asked in words.
+        """
         style, track = player.seated.style, player.seated.track
         if not style:
             return ""
         games = [engine.new(each.game, 0, **each.variant) for each in self.request.games]
         views = [game.view(game.current_player()) for game in games]
-        return "+".join(sorted({prompts.render(view, style, track).style_sha for view in views}))  # type: ignore[arg-type]
+        return "+".join(prompts.render(view, style, track).style_sha for view in views)  # type: ignore[arg-type]
 
 
 def seat_players(request: Request, table: Table, *, billed: bool = False) -> list[Player]:

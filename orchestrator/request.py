@@ -52,7 +52,10 @@ class Terms:
         "cassette",
         "preflight",
     )
-    """Says only how it is played: may differ each time the run goes on. Everything else is asked once."""
+    """What says only how it is played and may differ each time the run goes on; everything else is asked once.
+
+    Another of them is a field above and a name here, its option in `cli/playing.py` and its line in `runfile.ABOUT`.
+    """
 
     def __post_init__(self) -> None:
         """Raises ValueError."""

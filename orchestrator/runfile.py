@@ -171,7 +171,12 @@ def _refuse_other(known: Request, wanted: Mapping[str, Any], where: str, directo
     if differences:
         raise RecordError(
             f"{directory} was begun with another request ({'; '.join(differences)}): "
-            "go on with --resume and --output alone, or begin a new run"
+            + (
+                f"set that back in {RUN_FILE}"
+                if RUN_FILE in where
+                else "go on with --resume and --output alone"
+            )
+            + ", or begin a new run"
         )
 
 

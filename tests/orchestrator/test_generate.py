@@ -231,7 +231,7 @@ def test_what_else_is_edited_is_refused_by_name(tmp_path, old, new, says) -> Non
     edit(begun(tmp_path, DATA), old, new)
     with pytest.raises(RecordError) as refusal:
         gone_on_with(tmp_path)
-    assert says in str(refusal.value)
+    assert says in str(refusal.value) and "run.toml" in str(refusal.value)
 
 
 def test_what_the_file_leaves_out_has_its_default(tmp_path) -> None:

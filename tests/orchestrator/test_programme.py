@@ -117,6 +117,31 @@ def test_the_first_pairs_are_the_same_however_many_follow(seed, models, pairs, m
     assert short.specs == long.specs and short.deal(pairs) == long.deal(pairs)
 
 
+def test_the_boards_of_a_seed_stay_what_they_are() -> None:
+    """A run that was begun by an older version goes on: what it has on record must still be what comes first."""
+    opponents = (Opponent("bot:random", 2), Opponent("bot:greedy"), Opponent("self"), Opponent("each-other"))
+    played = programme(3, opponents, (GameShare("tictactoe", weight=2), BLOB), seed=7)
+    found = [" ".join([board.game[0], *map(str, board.players)]) for board in boards(played, 16)]
+    assert found == [
+        "t 1 4",
+        "t 2 4",
+        "t 3 4",
+        "b 2 3 4 6",
+        "t 1 6",
+        "t 2 6",
+        "t 3 6",
+        "t 1 7",
+        "t 2 8",
+        "t 3 9",
+        "b 1 4 5 7",
+        "b 2 4 5 8",
+        "b 3 4 5 9",
+        "t 1 3",
+        "t 1 4",
+        "t 2 4",
+    ]
+
+
 @pytest.mark.parametrize(("matches", "pairs"), [(1, 3), (6, 3), (7, 6), (100, 51)])
 def test_a_run_is_whole_rounds(matches, pairs) -> None:
     assert programme(models=3).pairs(matches) == pairs
