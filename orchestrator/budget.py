@@ -14,10 +14,41 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
+PICO = 10**12  # of a dollar
 RUN = 0  # players count from 1: whose wall is the whole run's
+
+
+def walls(given: Iterable[str], players: Sequence[Collection[str]]) -> dict[int, int]:
+    """Walls as a person gives them, in dollars: `5` for the run, `PLAYER=2` for a player, by any of its names.
+
+    By player's number, from 1, and `RUN`: pico-dollars. Raises ValueError.
+    """
+    found: dict[int, int] = {}
+    for text in given:
+        name, is_players, amount = text.rpartition("=")
+        whose = [number for number, names in enumerate(players, 1) if name in (str(number), *names)]
+        if is_players and len(whose) != 1:
+            known = ", ".join(sorted({sorted(names, key=len)[0] for names in players}))
+            which = "several players are called" if whose else "no player is called"
+            raise ValueError(
+                f"--max-cost {text}: {which} {name!r}; there are {known}, or use their numbers from 1"
+            )
+        found[whose[0] if is_players else RUN] = _pico(amount, text)
+    return found
+
+
+def _pico(amount: str, text: str) -> int:
+    try:
+        dollars = Decimal(amount.strip().removeprefix("$"))
+        if dollars.is_finite() and dollars > 0:
+            return int(dollars * PICO)
+    except InvalidOperation:
+        pass
+    raise ValueError(f"--max-cost {text}: expected dollars, such as 5 or 0.50, or PLAYER=5 for one player")
 
 
 class WallReached(Exception):
@@ -25,8 +56,8 @@ class WallReached(Exception):
 
     def __init__(self, player: int, spent_pico: int, wall_pico: int, worst_pico: int) -> None:
         super().__init__(
-            f"${spent_pico / 1e12:.4f} of ${wall_pico / 1e12:.4f} are spent, and the next call may cost "
-            f"${worst_pico / 1e12:.4f}"
+            f"${spent_pico / PICO:.4f} of ${wall_pico / PICO:.4f} are spent, and the next call may cost "
+            f"${worst_pico / PICO:.4f}"
         )
         self.player = player
 

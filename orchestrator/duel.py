@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 
 import engine
 import prompts
-from orchestrator.budget import RUN, Budget, WallReached
+from orchestrator.budget import RUN, Budget, WallReached, walls
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture, around
 from orchestrator.journal import Journal
@@ -30,7 +30,7 @@ from orchestrator.record import tables
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record, now
 from orchestrator.request import Request, draw_opening
-from orchestrator.table import Table
+from orchestrator.table import SpecError, Table
 from providers.base import redact
 from providers.prices import Price, Rates
 
@@ -68,8 +68,7 @@ class Duel:
         known = record.run()
         self.players = seat_players(request, table, billed=known is not None)
         self.run = self._begin(known)
-        walls = {int(player): wall for player, wall in request.walls.items()}
-        self.budget = Budget(walls, record.spent())
+        self.budget = Budget(self._walls(), record.spent())
         self.journal = Journal(record, events, self.run.id, self.players, self.budget)
         self.ending = Ending()
         self._ended: Counter[str] = Counter()  # matches, by how
@@ -278,7 +277,7 @@ class Duel:
             version=version(),
             created=now(),
         )
-        run.budget_pico = self.request.walls.get("0")
+        run.budget_pico = self._walls().get(RUN)
         if known is not None:
             self._recognise(self.record.players(), self.record.prices())
             run.status, run.reason, run.finished = "running", "", None
@@ -289,6 +288,17 @@ class Duel:
         prices = [price_row(player.seated) for player in self.players if player.seated.price is not None]
         self.record.put(run, *rows, *prices)
         return run
+
+    def _walls(self) -> dict[int, int]:
+        """By player's number. Raises ValueError; SpecError where a player's cost is not known."""
+        seated = [player.seated for player in self.players]
+        found = walls(self.request.max_cost, [{each.label, each.spec, each.model} - {""} for each in seated])
+        for number, each in enumerate(seated, 1):
+            if each.model and each.price is None and (RUN in found or number in found):
+                raise SpecError(
+                    f"nobody knows what {each.label} costs, so no --max-cost can hold: give a --price, or leave it out"
+                )
+        return found
 
     def _recognise(self, known: list[tables.Player], prices: Mapping[str, tables.Price]) -> None:
         """The players on record: billed, reached and asked as they were when the run began."""

@@ -37,7 +37,7 @@ class Terms:
     unpriced: bool = False
     concurrency: int = 8
     attempts: int = 5
-    walls: Mapping[str, int] = field(default_factory=dict)  # pico-dollars, by player's number; "0": the run's
+    max_cost: tuple[str, ...] = ()  # walls, as given by hand: `5`, `PLAYER=2`
     max_voids: float = 0.25  # the share of matches that may be void before the run stops itself
     limits: tuple[str, ...] = ()  # of a service, as given by hand
     cassette: str | None = None  # where calls are taped
@@ -46,7 +46,7 @@ class Terms:
     HOW: ClassVar = (
         "concurrency",
         "attempts",
-        "walls",
+        "max_cost",
         "max_voids",
         "limits",
         "cassette",
@@ -59,6 +59,8 @@ class Terms:
 
     def __post_init__(self) -> None:
         """Raises ValueError."""
+        for name in ("max_cost", "limits"):  # JSON and TOML have lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, least in (("pairs", 1), ("opening", 0), ("concurrency", 1), ("attempts", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:

@@ -36,6 +36,7 @@ ABOUT: Mapping[str, str] = {
     "unpriced": "true: what a model without a known price costs is not counted",
     "conduct": "How models are asked, where a player's own options say nothing else",
     "style": "prompt style",
+    "mode": "in which form a model answers: auto, json, text or decision",
     "track": "open: legal moves are listed; rules: they are not",
     "reasks": "how often a wrong answer is asked again",
     "fallback": "and after that: forfeit, or a random move",
@@ -47,6 +48,11 @@ ABOUT: Mapping[str, str] = {
     HOW: "How it is played. These may be changed whenever the run goes on",
     "concurrency": "matches at once",
     "attempts": "tries of one call before its match is void",
+    "max_cost": 'dollars that may be spent, as "5", and by one player, as "PLAYER=2"',
+    "max_voids": "the share of matches that may be void before the run stops itself",
+    "limits": 'what a service may be sent, as "rpm=500,tpm=200000,calls=20" or "MODEL:rpm=500"; found out else',
+    "cassette": "the folder where calls are taped",
+    "preflight": "true: one tiny call to every model before the first match",
 }
 
 

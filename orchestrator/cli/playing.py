@@ -49,6 +49,11 @@ OPTIONS = (
     ),
     click.option("--style", metavar="NAME", help="Prompt style.  [default: default]"),
     click.option(
+        "--mode",
+        type=click.Choice(["json", "text", "decision"]),
+        help="How a model answers; decision: a probability for every move.  [default: json where it can]",
+    ),
+    click.option(
         "--track", type=click.Choice(["open", "rules"]), help="Are legal moves listed?  [default: open]"
     ),
     click.option(
@@ -67,7 +72,7 @@ OPTIONS = (
     click.option("--timeout", type=float, metavar="SECONDS", help="For one call.  [default: 120]"),
     click.option(
         "--tier",
-        type=click.Choice(["standard", "flex", "priority"]),
+        type=click.Choice(["standard", "flex", "priority", "batch"]),
         help="flex: cheaper and slower, where a service has it.  [default: standard]",
     ),
     click.option(
@@ -80,7 +85,18 @@ OPTIONS = (
     click.option("--display", type=click.Choice(["auto", "live", "plain", "json", "none"]), default="auto"),
 )
 TERMS = ("seed", "opening", "price", "concurrency", "attempts")
-CONDUCT = ("style", "track", "reasks", "fallback", "effort", "temperature", "max_tokens", "timeout", "tier")
+CONDUCT = (
+    "style",
+    "mode",
+    "track",
+    "reasks",
+    "fallback",
+    "effort",
+    "temperature",
+    "max_tokens",
+    "timeout",
+    "tier",
+)
 
 
 def options(command: C) -> C:

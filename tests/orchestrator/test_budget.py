@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from benchmarks.budget import DOLLAR, trial_of_the_wall
-from orchestrator.budget import RUN, Budget, WallReached
+from orchestrator.budget import RUN, Budget, WallReached, walls
 
 
 @pytest.mark.parametrize("trial", range(30))
@@ -68,3 +68,17 @@ def test_a_higher_wall_lets_those_who_wait_go_on() -> None:
 def test_without_a_wall_nobody_waits() -> None:
     budget = Budget()
     assert asyncio.run(budget.reserve(1, 10**18)).pico == 10**18
+
+
+def test_walls_are_given_in_dollars_by_any_name() -> None:
+    players = [{"luna", "openai:gpt-6-luna"}, {"bot:greedy"}]
+    assert walls(("5", "luna=0.25", "2=$1"), players) == {RUN: 5 * DOLLAR, 1: DOLLAR // 4, 2: DOLLAR}
+    for text, says in (
+        ("sol=1", "there are bot:greedy, luna"),
+        ("-1", "expected dollars"),
+        ("luna=x", "PLAYER=5"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            walls((text,), players)
+    with pytest.raises(ValueError, match="several players are called 'a'"):
+        walls(("a=1",), [{"a"}, {"a"}])

@@ -105,19 +105,19 @@ def test_a_wall_ends_the_run_and_a_higher_one_lets_it_go_on(tmp_path) -> None:
     whole = play(tmp_path / "whole", request("0", "bot:random"), Invited(model(Scripted([], a_move))))[1]
     cost = whole.standings[0].cost_pico
     wall = cost // 2 + most(PRICE, 2500, 4096)
-    asked = request("0", "bot:random", walls={"0": wall})
+    asked = request("0", "bot:random", max_cost=(f"{wall / 10**12:.12f}",))
     ending, result = play(tmp_path / "run", asked, Invited(model(Scripted([], a_move))))
     assert ending.walled and "the budget is reached" in ending.reason and result.run.status == "stopped"
     spent = result.standings[0].cost_pico + result.standings[0].possibly_pico
     assert 0 < spent <= wall and result.run.budget_pico == wall
     second = Scripted([], a_move)
-    ending, result = play(tmp_path / "run", replace(asked, walls={"0": 10**14}), Invited(model(second)))
+    ending, result = play(tmp_path / "run", replace(asked, max_cost=("100",)), Invited(model(second)))
     assert ending.status == "finished" and len(second.seen) < result.standings[0].calls
     assert rows(tmp_path / "run") == rows(tmp_path / "whole")
 
 
 def test_a_players_wall_keeps_that_player_from_what_is_still_to_play(tmp_path) -> None:
-    asked = request("0", "bot:random", walls={"1": 10**9})
+    asked = request("0", "bot:random", max_cost=("one=0.001",))
     provider = Scripted([], a_move)
     ending, result = play(tmp_path, asked, Invited(model(provider)))
     assert ending.walled and "the budget of one is reached" in ending.reason
