@@ -2,7 +2,7 @@
 
 A batch is a function of time: it advances evenly through its parts, ends when it is through, when it is
 cancelled or when its window is over, and its results are the answers that the same questions get online.
-How each vendor puts this into words is `batch_wires.py`.
+How each vendor puts this into words is `batches_<vendor>.py`.
 
 Left out: webhooks, files as input for Gemini, deletion, and results that are thrown away after a month.
 """

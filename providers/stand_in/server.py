@@ -25,7 +25,8 @@ from aiohttp import web
 from providers.base import Reply, Request
 from providers.dialects import ANTHROPIC, CHAT, EPOCH, GEMINI, RESPONSES, Body, Problem, Wire
 from providers.simulated import WRONG, Behaviour, StandIn, prompt_tokens
-from providers.stand_in.batch_wires import ROUTES, VERBS, Route
+from providers.stand_in import batches_anthropic, batches_gemini, batches_openai
+from providers.stand_in.batch_desk import VERBS, Route
 from providers.stand_in.batches import Batches, understand
 from providers.stand_in.decisions import GEMINI_DECISIONS, OPENAI_DECISIONS, is_gemini
 from providers.stand_in.faults import (
@@ -45,6 +46,7 @@ from providers.stand_in.tally import Tally, key_of
 FAULT_HEADER = "x-stand-in-fault"
 ASK = "ask"  # the verb of a call to a model; the others are those of batches
 _BYTES = 256 << 20  # of the largest request: a batch of Anthropic's
+_BATCHES = (*batches_anthropic.ROUTES, *batches_openai.ROUTES, *batches_gemini.ROUTES)
 
 
 class Server:
@@ -149,7 +151,7 @@ class Server:
                 *(web.post(path, partial(self._generate, wire)) for path, wire in asked),
                 *(web.post(path, partial(self._count, wire)) for path, wire in counted),
                 web.post("/{version:v1|v1beta}/decisions", self._decide),
-                *(web.route(route.method, route.path, partial(self._batch, route)) for route in ROUTES),
+                *(web.route(route.method, route.path, partial(self._batch, route)) for route in _BATCHES),
                 web.get(either, self._list_models),
                 web.get("/", self._hello),
                 web.get("/_control", self._tell),
