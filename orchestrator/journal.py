@@ -178,13 +178,11 @@ class Journal:
             fault=made.fault,
             illegal=made.illegal,
             rationale=made.rationale,
-            reasoning=made.reasoning,
-            reasoning_kind=made.reasoning_kind,
             forecast=made.forecast,
             probabilities=_json_keys(made.probabilities),
             state=state,
             system_blob=self.record.blob(question.system) if question else None,
-            user_blob=self.record.blob(question.user) if question else None,
+            user_blob=self.record.blob(question.user, like=f"user {player}") if question else None,
             style_sha=question.style_sha if question else "",
             latency_ms=made.latency_s * 1000,
             cost_pico=made.cost_pico,
@@ -259,9 +257,7 @@ class Journal:
             finish=reply.finish if reply else "",
             finish_detail=reply.finish_detail if reply else "",
             reasoning_kind=reply.reasoning_kind if reply else "none",
-            reasoning_blob=self._blob(reply.reasoning) if reply else None,
-            request_blob=self._blob(body.raw_request) if body else None,
-            response_blob=self._blob(body.raw_response) if body else None,
+            texts_blob=self._texts(f"{kind} {player}", reply, body),
             error=error.message if error else "",
         )
         if call.attempt is None:
@@ -312,8 +308,10 @@ class Journal:
             wall_usd=wall / 1e12,
         )
 
-    def _blob(self, text: str) -> bytes | None:
-        return self.record.blob(text) if text else None
+    def _texts(self, like: str, reply: Reply | None, body: Reply | ProviderError | None) -> int | None:
+        """The reasoning and the two bodies, as the record keeps them together."""
+        texts = (reply.reasoning if reply else "", body.raw_response, body.raw_request) if body else ()
+        return self.record.blob(*texts, like=like) if any(texts) else None
 
 
 def _json_keys(probabilities: Mapping[int, float] | None) -> dict[str, float] | None:

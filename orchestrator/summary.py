@@ -19,12 +19,12 @@ def summary(result: RunResult) -> dict[str, Any]:
     return {
         "run": result.run.id,
         "output": str(result.path),
-        "game": result.run.request["game"],
+        "game": result.boards[0].game,
         "status": result.run.status,
         "stopped": result.run.reason or None,
         "pairs": len(result.pair_scores),
         "distinct_pairs": result.distinct_pairs,
-        "matches": sum(match.status == "finished" for match in result.matches),
+        "matches": result.finished,
         "planned": result.run.request["pairs"] * len(result.standings),
         "voids": result.voids,
         "repeats": result.repeats,
@@ -40,6 +40,7 @@ def summary(result: RunResult) -> dict[str, Any]:
 
 
 def _player_summary(standing: Standing) -> dict[str, Any]:
+    middle, slow = standing.latency_ms(0.5, 0.95)
     return {
         "spec": standing.player.spec,
         "label": standing.player.label,
@@ -64,8 +65,8 @@ def _player_summary(standing: Standing) -> dict[str, Any]:
         "cost_usd": standing.cost_pico / 1e12,
         "possibly_billed_usd": standing.possibly_pico / 1e12,
         "unpriced_calls": standing.unpriced_calls,
-        "latency_ms": standing.latency_ms(0.5),
-        "latency_p95_ms": standing.latency_ms(0.95),
+        "latency_ms": middle,
+        "latency_p95_ms": slow,
     }
 
 

@@ -286,7 +286,7 @@ class Tally:
         except RecordError:
             return  # the counts then begin at zero; the result at the end is whole anyhow
         for standing in result.standings:
-            latencies = deque(standing.latencies_ms, LATENCIES_KEPT)
+            latencies = deque((tenths / 10 for tenths in standing.times.elements()), LATENCIES_KEPT)
             self.players[standing.player.label] = Counts(
                 standing.wins,
                 standing.draws,
@@ -306,11 +306,9 @@ class Tally:
                 latencies,
             )
         for match in result.matches:
-            if match.id in result.scores:
-                self.scores.setdefault(match.pair, {})[match.swap] = result.scores[match.id][1]
-                self.played.setdefault(match.pair, {})[match.swap] = hash(
-                    (result.deals[match.id], result.moves[match.id])
-                )
+            if match.scores:
+                self.scores.setdefault(match.pair, {})[match.swap] = match.scores[1]
+                self.played.setdefault(match.pair, {})[match.swap] = hash(match.went)
 
     def _match(self, event: Event) -> None:
         if event["status"] == "started":

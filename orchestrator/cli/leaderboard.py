@@ -17,7 +17,6 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from pathlib import Path
-from statistics import mean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -29,8 +28,10 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from orchestrator.ratings.bradley_terry import Interval, Pairing, Ratings
+    from orchestrator.record.reading import Board as Played
+    from orchestrator.record.reading import Played as Match
     from orchestrator.record.reading import RunResult, Standing
-    from orchestrator.record.tables import Match, Player
+    from orchestrator.record.tables import Player
 
 FEW_PAIRS = 30  # below this a rating is called provisional
 ANCHOR = "bot:random"  # 0 Elo where it plays
@@ -173,16 +174,14 @@ class Board:
 def boards_of(results: Iterable[RunResult]) -> list[Board]:
     """Every game and track with a finished match, rated."""
     boards: dict[tuple[str, str, int, tuple[str, ...]], Board] = {}
-    for result in results:
-        if not result.scores:
+    for played in (board for result in results for board in result.boards):
+        if not played.finished:
             continue
-        request = result.run.request
-        tracks = tuple(sorted({s.player.track for s in result.standings if s.player.track}))
-        variant = request.get("variant") or {}
-        seats = len(result.standings)
-        key = request["game"], json.dumps(variant, sort_keys=True), seats, tracks
-        board = boards.setdefault(key, Board(request["game"], variant, tracks, seats))
-        _join(board, result)
+        tracks = tuple(sorted({s.player.track for s in played.standings if s.player.track}))
+        seats = len(played.standings)
+        key = played.game, json.dumps(played.variant, sort_keys=True), seats, tracks
+        board = boards.setdefault(key, Board(played.game, played.variant, tracks, seats))
+        _join(board, played)
     for board in boards.values():
         board.clusters = clusters_of(board.pairs)
         _name(board)
@@ -191,9 +190,9 @@ def boards_of(results: Iterable[RunResult]) -> list[Board]:
     return [board for _, board in sorted(boards.items())]
 
 
-def _join(board: Board, result: RunResult) -> None:
-    names = {standing.player.id: _identity(standing) for standing in result.standings}
-    for standing in result.standings:
+def _join(board: Board, played: Played) -> None:
+    names = {standing.player.id: _identity(standing) for standing in played.standings}
+    for standing in played.standings:
         name = names[standing.player.id]
         if name in board.lines:
             board.lines[name].total += standing
@@ -201,36 +200,34 @@ def _join(board: Board, result: RunResult) -> None:
             # A duel numbers players of one label; over runs the number says nothing.
             label = re.sub(r" #\d+$", "", standing.player.label)
             board.lines[name] = Line(standing.player, label, standing)
-    board.pairs += _complete_pairs(result, names)
+    board.pairs += _complete_pairs(played, names)
 
 
 def _identity(standing: Standing) -> str:
     return standing.player.hash + (" (stand-in)" if _fakes(standing) else "")
 
 
-def _complete_pairs(result: RunResult, names: Mapping[int, str]) -> Iterator[Pair]:
+def _complete_pairs(played: Played, names: Mapping[int, str]) -> Iterator[Pair]:
     """Every pair that was played from all sides by players who differ."""
     from orchestrator.ratings.bradley_terry import Pairing
 
     pairs: dict[int, list[Match]] = {}
-    for match in result.matches:
-        if match.id in result.scores:
-            pairs.setdefault(match.pair, []).append(match)
+    for match in played.finished:
+        pairs.setdefault(match.pair, []).append(match)
     rivals = [(a, b) for a, b in combinations(sorted(names), 2) if names[a] != names[b]]
+    everybody = tuple(sorted(names.values()))
     for matches in pairs.values():
         if rivals and len(matches) == len(names):
-            scores = [result.scores[match.id] for match in matches]
+            scores = [match.scores for match in matches]
             pairings = [
-                Pairing(names[a], names[b], mean(_beats(s[a], s[b]) for s in scores), len(scores))
+                Pairing(
+                    names[a], names[b], sum(_beats(s[a], s[b]) for s in scores) / len(scores), len(scores)
+                )
                 for a, b in rivals
             ]
-            instance = matches[0].seed, tuple(matches[0].opening), tuple(sorted(names.values()))
+            instance = matches[0].seed, matches[0].opening, everybody
             moves = sorted(
-                (
-                    *(names[seat.player] for seat in result.seats[match.id]),
-                    result.deals[match.id],
-                    repr(result.moves[match.id]),
-                )
+                (*(names[player] for player in match.sat), match.went or match.id.encode())
                 for match in matches
             )
             yield Pair(pairings, instance, tuple(moves))
@@ -355,7 +352,7 @@ def board_table(board: Board, console: Console) -> RenderableType:
 
 def _cells(line: Line) -> dict[str, str]:
     total = line.total
-    middle, slow = total.latency_ms(0.5), total.latency_ms(0.95)
+    middle, slow = total.latency_ms(0.5, 0.95)
     return {
         "#": text.NOTHING if line.rank is None else str(line.rank),
         "Elo": _elo(line),
@@ -440,6 +437,7 @@ def _fakes(total: Standing) -> list[str]:
 
 def line_json(line: Line) -> dict[str, Any]:
     total = line.total
+    middle, slow = total.latency_ms(0.5, 0.95)
     return {
         "rank": line.rank,
         "name": line.name,
@@ -464,8 +462,8 @@ def line_json(line: Line) -> dict[str, Any]:
         "cost_usd": total.cost_pico / text.PICO,
         "possibly_billed_usd": total.possibly_pico / text.PICO,
         "unpriced_calls": total.unpriced_calls,
-        "latency_ms": total.latency_ms(0.5),
-        "latency_p95_ms": total.latency_ms(0.95),
+        "latency_ms": middle,
+        "latency_p95_ms": slow,
         "elo": line.elo and round(line.elo.mid, 1),
         "elo_low": line.elo and round(line.elo.low, 1),
         "elo_high": line.elo and round(line.elo.high, 1),

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from engine import Game
-    from orchestrator.record.reading import MatchStory, RunResult
-    from orchestrator.record.tables import Call, Decision, Match, Player, Seat
+    from orchestrator.record.reading import MatchStory, Played, RunResult
+    from orchestrator.record.tables import Call, Decision, Player, Seat
 
 RUNS = Path("runs")
 SHORT = 500  # characters of one text without --full
@@ -128,18 +128,17 @@ def _show_run(result: RunResult, as_json: bool) -> None:
         console.print(f"\nReplay one: {one}", soft_wrap=True)
 
 
-def match_json(result: RunResult, match: Match) -> dict[str, Any]:
-    seats = result.seats[match.id]
-    done = match.id in result.scores
+def match_json(result: RunResult, match: Played) -> dict[str, Any]:
+    done = bool(match.scores)
     return {
         "id": match.id,
         "status": match.status,
         "reason": match.reason,
         "plies": match.plies,
-        "seats": [player.label for player in result.seated(match.id)],
-        "scores": [seat.score for seat in seats] if done else None,
-        "ranks": [seat.rank for seat in seats] if done else None,
-        "points": [seat.points for seat in seats] if done else None,
+        "seats": [player.label for player in result.seated(match)],
+        "scores": [place.score for place in match.seats] if done else None,
+        "ranks": [place.rank for place in match.seats] if done else None,
+        "points": [place.points for place in match.seats] if done else None,
     }
 
 
@@ -159,20 +158,20 @@ def _matches(result: RunResult) -> Table:
     return table
 
 
-def _between_two(result: RunResult, match: Match) -> tuple[str, str]:
-    names = " – ".join(text.one_line(player.label) for player in result.seated(match.id))
-    if match.id not in result.scores:
+def _between_two(result: RunResult, match: Played) -> tuple[str, str]:
+    names = " – ".join(text.one_line(player.label) for player in result.seated(match))
+    if not match.scores:
         return names, text.one_line(match.status)
-    return names, "–".join(text.points(seat.score or 0) for seat in result.seats[match.id])
+    return names, "–".join(text.points(place.score or 0) for place in match.seats)
 
 
-def _at_a_table(result: RunResult, match: Match) -> tuple[str, str]:
-    seats = list(zip(result.seats[match.id], result.seated(match.id), strict=True))
+def _at_a_table(result: RunResult, match: Played) -> tuple[str, str]:
+    seats = list(zip(match.seats, result.seated(match), strict=True))
     names = [
         text.one_line(player.label) + ("" if seat.points is None else f" {text.amount(seat.points)}")
         for seat, player in seats
     ]
-    if match.id not in result.scores:
+    if not match.scores:
         return ", ".join(names), text.one_line(match.status)
     return ", ".join(names), ", ".join(
         text.one_line(player.label) for seat, player in seats if seat.rank == 1
@@ -361,10 +360,10 @@ class Teller:
         for call in wrong:
             parts.append(Text(f"wrong: {self._complaint(call, decision, game)}", "yellow"))
             parts.append(Text(f"it said: {self._some(call.answer or '') or '(nothing)'}", "dim"))
-        if decision.reasoning:
-            plain = decision.reasoning_kind in ("raw", "none")
-            kind = "" if plain else f" ({text.one_line(decision.reasoning_kind)})"
-            parts.append(Text(f"thinks{kind}: {self._some(decision.reasoning)}", "dim italic"))
+        thought, reasoning_kind = self.story.thought(decision.id)
+        if thought:
+            kind = "" if reasoning_kind in ("raw", "none") else f" ({text.one_line(reasoning_kind)})"
+            parts.append(Text(f"thinks{kind}: {self._some(thought)}", "dim italic"))
         if decision.rationale:
             parts.append(Text(self._some(decision.rationale)))
         if decision.forecast is not None:
@@ -507,7 +506,12 @@ def story_json(story: MatchStory) -> dict[str, Any]:
     left = [
         _call_json(story, call) for name, calls in story.calls.items() if name not in made for call in calls
     ]
-    return {"match": story.match.model_dump(), "seats": seats, "decisions": decisions, "open_calls": left}
+    return {
+        "match": story.match.model_dump(exclude={"went"}),
+        "seats": seats,
+        "decisions": decisions,
+        "open_calls": left,
+    }
 
 
 def _seat_json(seat: Seat, player: Player) -> dict[str, Any]:
@@ -516,20 +520,24 @@ def _seat_json(seat: Seat, player: Player) -> dict[str, Any]:
 
 def _decision_json(story: MatchStory, decision: Decision) -> dict[str, Any]:
     game = _after(_game(decision), decision)
+    reasoning, kind = story.thought(decision.id)
     return {
         **decision.model_dump(exclude={"match", "state", "system_blob", "user_blob"}),
         "state": decision.state.hex(),
         "board": game and game.board_text(decision.seat),
         "system": story.text(decision.system_blob),
         "user": story.text(decision.user_blob),
+        "reasoning": reasoning,
+        "reasoning_kind": kind,
         "calls": [_call_json(story, call) for call in story.calls.get(decision.id, [])],
     }
 
 
 def _call_json(story: MatchStory, call: Call) -> dict[str, Any]:
+    reasoning, response, request = story.texts(call)
     return {
-        **call.model_dump(exclude={"reasoning_blob", "request_blob", "response_blob"}),
-        "reasoning_text": story.text(call.reasoning_blob),
-        "request": story.text(call.request_blob),
-        "response": story.text(call.response_blob),
+        **call.model_dump(exclude={"texts_blob"}),
+        "reasoning_text": reasoning,
+        "request": request,
+        "response": response,
     }

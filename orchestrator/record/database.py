@@ -27,18 +27,14 @@ def _points_of_seats(raw: sqlite3.Connection) -> None:
     raw.execute("ALTER TABLE seat ADD COLUMN points FLOAT")
 
 
-def _waves(raw: sqlite3.Connection) -> None:
-    """Nothing was handed in together before."""
-    raw.execute(
-        "CREATE TABLE wave (id VARCHAR NOT NULL PRIMARY KEY, run VARCHAR NOT NULL REFERENCES run (id), "
-        "number INTEGER NOT NULL, player INTEGER NOT NULL REFERENCES player (id), batch VARCHAR NOT NULL, "
-        "status VARCHAR NOT NULL, calls INTEGER NOT NULL, calls_blob BLOB NOT NULL, error VARCHAR NOT NULL, "
-        "submitted FLOAT NOT NULL, closed FLOAT)"
-    )
-    raw.execute("CREATE INDEX ix_wave_run ON wave (run)")
+def _packed(raw: sqlite3.Connection) -> None:
+    """Texts in blobs that share a base, tallies of what is over, waves."""
+    from orchestrator.record.repack import repack
+
+    repack(raw)
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _points_of_seats, 2: _waves}
+MIGRATIONS: Mapping[int, Migration] = {1: _points_of_seats, 2: _packed}
 """From the version that a key names to the next one; run in order inside one transaction."""
 
 
@@ -96,6 +92,9 @@ def _prepare(engine: Engine, path: Path, read_only: bool) -> None:
     known = _check(path, found)
     if known < SCHEMA_VERSION:
         with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+            raw.execute(
+                "PRAGMA legacy_alter_table=ON"
+            )  # somebody's own views need not fit the tables of today
             raw.execute("BEGIN IMMEDIATE")
             migrate(raw, _check(path, _version(raw, path)))  # somebody else may have done it meanwhile
             _renew_views(raw)

@@ -1,43 +1,85 @@
 """Reading records back: standings of one run or of many, and one match with all that led to it.
 
 Everything that is printed comes from here, that is from the record: what a run shows at its end is
-what `leaderboard` shows of it a year later. A record may be somebody else's and hold anything; whatever
-cannot be made sense of is a RecordError.
+what `leaderboard` shows of it a year later. Standings are sums of the tallies that every match leaves when it
+is over (`tallies.py`), so a run of a million decisions is read in a second; the matches still open are counted
+as they stand. A record may be somebody else's and hold anything; whatever cannot be made sense of is a
+RecordError.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import zlib
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError, connect
-from orchestrator.record.store import RECORD_FILE, blob_text
+from orchestrator.record.store import RECORD_FILE, blob_texts, of_match
+from orchestrator.record.tallies import tallies, times
 
 T = TypeVar("T")
-Moves = tuple[int | None, ...]
+
+
+class Place(NamedTuple):
+    """A seat of a match: who sat there and what came of it."""
+
+    seat: int
+    player: int
+    score: float | None
+    outcome: str | None
+    rank: int | None
+    forfeit: str
+    points: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A match as a line of a list. `scores` is each player's, by the player's id; empty until it is finished."""
+
+    id: str
+    pair: int
+    swap: int
+    replay: int
+    seed: int
+    game: str
+    variant: Mapping[str, int]
+    opening: tuple[int, ...]
+    status: str
+    reason: str
+    plies: int
+    went: bytes | None  # equal for matches that went alike from one position
+    seats: tuple[Place, ...]
+    scores: Mapping[int, float]
+
+    @property
+    def sat(self) -> tuple[int, ...]:
+        """The players' ids by seat."""
+        return tuple(place.player for place in self.seats)
 
 
 @dataclass(slots=True)
 class Standing:
-    """One player over the finished matches of a run (legality, calls and money over all its matches)."""
+    """One player over finished matches (legality, calls and money over all its matches)."""
 
     player: tables.Player
     matches: int = 0
     wins: int = 0  # first, alone
     draws: int = 0  # first, with others
     losses: int = 0
-    forfeits: int = 0
+    faults: Counter[str] = field(default_factory=Counter)  # its forfeits by kind
     total_score: float = 0.0
     total_rank: int = 0
     firsts: float = 0.0  # a first place that is shared counts its share
@@ -45,9 +87,7 @@ class Standing:
     total_points: float = 0.0  # of those
     decisions: int = 0
     illegal: int = 0  # answers that were not a legal move
-    wrong_first: int = (
-        0  # a model's decisions whose first answer was no move: illegal, unreadable, cut, refused
-    )
+    wrong_first: int = 0  # a model's decisions whose first answer was no move
     fallbacks: int = 0
     calls: int = 0
     failed_calls: int = 0
@@ -58,8 +98,18 @@ class Standing:
     cost_pico: int = 0
     possibly_pico: int = 0  # of attempts that failed but may have been billed
     unpriced_calls: int = 0
-    latencies_ms: list[float] = field(default_factory=list)
+    times: Counter[int] = field(default_factory=Counter)
+    """How often a model's decision took so many tenths of a millisecond."""
     reported: list[str] = field(default_factory=list)  # models as the service named them
+
+    @property
+    def forfeits(self) -> int:
+        return self.faults.total()
+
+    @property
+    def asked(self) -> int:
+        """Decisions for which a model was asked."""
+        return self.times.total()
 
     @property
     def score(self) -> float:
@@ -77,7 +127,7 @@ class Standing:
         return self.total_points / self.paid if self.paid else None
 
     def __add__(self, other: Standing) -> Standing:
-        """The same player over the runs of both."""
+        """The same player over the matches of both."""
         total = replace(self)
         for part in fields(self):
             if part.name not in ("player", "reported"):
@@ -85,42 +135,77 @@ class Standing:
         total.reported = sorted({*self.reported, *other.reported})
         return total
 
-    def latency_ms(self, share: float) -> float | None:
-        """The time within which that share of the model's decisions was made; None without any."""
-        times = sorted(self.latencies_ms)
-        return round(times[math.ceil(share * len(times)) - 1], 1) if times else None
+    def latency_ms(self, *shares: float) -> list[float | None]:
+        """The times within which those shares (ascending) of the model's decisions were made; None without any."""
+        found: list[float | None] = []
+        wanted = [math.ceil(share * self.asked) for share in shares]
+        reached = 0
+        for tenths in sorted(self.times):
+            reached += self.times[tenths]
+            while len(found) < len(wanted) and reached >= wanted[len(found)]:
+                found.append(tenths / 10)
+        return found or [None] * len(shares)
+
+
+@dataclass(slots=True)
+class Board:
+    """One game, one variant, and the players who sit at it; a pair is complete where everybody had every seat."""
+
+    game: str
+    variant: Mapping[str, int]
+    standings: list[Standing]
+    matches: list[Played] = field(default_factory=list)
+    pairs: list[dict[int, float]] = field(default_factory=list)
+    """Of every complete pair: each player's mean score, by the player's id."""
+    repeats: int = 0  # finished matches that went, move by move and seat by seat, like an earlier one
+    distinct_pairs: int = 0  # complete pairs without the exact repeats of another
+
+    @property
+    def finished(self) -> list[Played]:
+        return [match for match in self.matches if match.scores]
 
 
 @dataclass(slots=True)
 class RunResult:
-    """What came of a run. A pair is complete where it was played with everybody on every seat.
-
-    `moves` has every match by id: the opening, then what was chosen, None where a player forfeited. Two matches
-    went alike where `moves` and `deals`, the position in which the first choice was made, are both the same.
-    """
+    """What came of a run: of each of its boards, and in all. A duel has one board."""
 
     run: tables.Run
     path: Path
-    standings: list[Standing]
-    seats: dict[str, list[tables.Seat]]  # of every match by id, in order
-    scores: dict[str, dict[int, float]]  # of every finished match by id: each player's, by the player's id
-    pairs: list[dict[int, float]]  # of every complete pair: each player's mean score, by the player's id
-    matches: list[tables.Match]
-    moves: dict[str, Moves]
-    deals: dict[str, bytes]
-    voids: int
-    repeats: int  # finished matches that went, move by move and seat by seat, like an earlier one
-    distinct_pairs: int  # complete pairs without the exact repeats of another
+    boards: list[Board]
+    standings: list[Standing]  # of every player over all boards
+    matches: list[Played]
+
+    @property
+    def pairs(self) -> list[dict[int, float]]:
+        """Of every complete pair: each of its players' mean score, by the player's id."""
+        return [pair for board in self.boards for pair in board.pairs]
 
     @property
     def pair_scores(self) -> list[float]:
-        """Player 1's score of every complete pair."""
-        return [pair[1] for pair in self.pairs]
+        """Player 1's score of every complete pair that it was in."""
+        return [pair[1] for pair in self.pairs if 1 in pair]
 
-    def seated(self, match: str) -> list[tables.Player]:
+    @property
+    def distinct_pairs(self) -> int:
+        return sum(board.distinct_pairs for board in self.boards)
+
+    @property
+    def repeats(self) -> int:
+        return sum(board.repeats for board in self.boards)
+
+    @property
+    def voids(self) -> int:
+        return sum(match.status == "void" for match in self.matches)
+
+    @property
+    def finished(self) -> int:
+        """How many matches came to an end that counts."""
+        return sum(bool(match.scores) for match in self.matches)
+
+    def seated(self, match: Played) -> list[tables.Player]:
         """Who sat in a match, by seat."""
         players = {standing.player.id: standing.player for standing in self.standings}
-        return [players[seat.player] for seat in self.seats[match]]
+        return [players[player] for player in match.sat]
 
 
 @dataclass(slots=True)
@@ -131,14 +216,21 @@ class MatchStory:
     seats: list[tuple[tables.Seat, tables.Player]]
     decisions: list[tables.Decision]
     calls: dict[str, list[tables.Call]]  # by decision id
-    path: Path
+    blobs: dict[int | None, tuple[str, ...]]
 
-    def text(self, blob: bytes | None) -> str:
-        """A stored text: a prompt, a request, a response."""
-        if blob is None:
-            return ""
-        with reading(self.path) as session:
-            return blob_text(session, blob)
+    def text(self, blob: int | None) -> str:
+        """A stored prompt."""
+        return self.blobs[blob][0]
+
+    def texts(self, call: tables.Call) -> tuple[str, str, str]:
+        """A call's reasoning, and the bodies of its response and its request as they were on the wire."""
+        reasoning, response, request = self.blobs[call.texts_blob]
+        return reasoning, response, request
+
+    def thought(self, decision: str) -> tuple[str, str]:
+        """What was thought before a decision's last answer, and of what kind that text is."""
+        answered = [call for call in self.calls.get(decision, []) if call.answer is not None]
+        return (self.texts(answered[-1])[0], answered[-1].reasoning_kind) if answered else ("", "none")
 
 
 @contextmanager
@@ -172,48 +264,26 @@ def run_result(path: Path) -> RunResult:
         run = session.exec(select(tables.Run)).first()
         if run is None:
             raise RecordError(f"{path} holds no run that began")
-        if not isinstance(run.request["game"], str) or not isinstance(run.request["pairs"], int):
-            raise RecordError(f"{path} is damaged: its run does not say what was asked")
-        matches = list(session.exec(_in_order(select(tables.Match))))
-        players = list(session.exec(select(tables.Player).order_by(col(tables.Player.id))))
-        standings = {player.id: Standing(player) for player in players}
-        seats: dict[str, list[tables.Seat]] = {match.id: [] for match in matches}
-        for seat in session.exec(select(tables.Seat).order_by(col(tables.Seat.seat))):
-            seats[seat.match].append(seat)
-        _add_matches(standings, seats.values())
-        moves: dict[str, Moves] = {match.id: tuple(match.opening) for match in matches}
-        deals = dict.fromkeys(moves, b"")
-        _add_decisions(session, standings, moves, deals)
-        _add_calls(session, standings)
-        session.expunge_all()
-        found = {
-            match: {seat.player: seat.score for seat in table if seat.score is not None}
-            for match, table in seats.items()
+        players = {
+            player.id: player
+            for player in session.exec(select(tables.Player).order_by(col(tables.Player.id)))
         }
-        scores = {match: each for match, each in found.items() if len(each) == len(players)}
-        finished = [match for match in matches if match.status == "finished" and match.id in scores]
-        pairs = _complete(finished, len(players))
-        went = {match.id: (deals[match.id], moves[match.id]) for match in finished}
-        return RunResult(
-            run=run,
-            path=path,
-            standings=list(standings.values()),
-            seats=seats,
-            scores=scores,
-            pairs=[
-                {
-                    player.id: sum(scores[match.id][player.id] for match in pair) / len(pair)
-                    for player in players
-                }
-                for pair in pairs
-            ],
-            matches=matches,
-            moves=moves,
-            deals=deals,
-            voids=sum(match.status == "void" for match in matches),
-            repeats=len(finished) - len({(_sat(seats[match.id]), went[match.id]) for match in finished}),
-            distinct_pairs=len({_alike(seats, went, pair) for pair in pairs}),
-        )
+        matches = _matches(session.connection())
+        boards = _boards(run, players, matches)
+        _add_tallies(session.connection(), boards)
+        for board in boards:
+            _add_matches(board)
+        session.expunge_all()
+    return RunResult(run, path, boards, _totals(players.values(), boards), matches)
+
+
+def _totals(players: Iterable[tables.Player], boards: Sequence[Board]) -> list[Standing]:
+    """Of every player over all boards."""
+    totals = {player.id: Standing(player) for player in players}
+    for standing in (standing for board in boards for standing in board.standings):
+        number = standing.player.id
+        totals[number] = standing if len(boards) == 1 else totals[number] + standing
+    return list(totals.values())
 
 
 def _in_order(query: SelectOfScalar[T]) -> SelectOfScalar[T]:
@@ -221,22 +291,98 @@ def _in_order(query: SelectOfScalar[T]) -> SelectOfScalar[T]:
     return query.order_by(col(tables.Match.pair), col(tables.Match.swap), col(tables.Match.replay))
 
 
-def _sat(seats: Iterable[tables.Seat]) -> tuple[int, ...]:
-    return tuple(seat.player for seat in seats)
+def _matches(db: Connection) -> list[Played]:
+    places: dict[str, list[Place]] = {}
+    query = "SELECT match, seat, player, score, outcome, rank, forfeit, points FROM seat ORDER BY match, seat"
+    for match, *place in db.exec_driver_sql(query):
+        places.setdefault(match, []).append(Place(*place))
+    query = """
+        SELECT id, pair, swap, replay, seed, game, variant, opening, status, reason, plies, went
+        FROM match ORDER BY pair, swap, replay
+    """
+    read = cache(json.loads)  # most are alike
+    played = []
+    for (
+        id,
+        pair,
+        swap,
+        replay,
+        seed,
+        game,
+        variant,
+        opening,
+        status,
+        reason,
+        plies,
+        went,
+    ) in db.exec_driver_sql(query):
+        seats = tuple(places.get(id, ()))
+        scores = {place.player: place.score for place in seats if place.score is not None}
+        if status != "finished" or len(scores) < len(seats):
+            scores = {}
+        about = read(variant), tuple(read(opening)), status, reason, plies, went, seats, scores
+        played.append(Played(id, pair, swap, replay, seed, game, *about))
+    return played
 
 
-def _alike(
-    seats: Mapping[str, Sequence[tables.Seat]],
-    went: Mapping[str, Hashable],
-    pair: Iterable[tables.Match],
-) -> Hashable:
-    """Equal for pairs that are exact repeats of each other."""
-    return frozenset((_sat(seats[match.id]), went[match.id]) for match in pair)
+def _boards(run: tables.Run, players: Mapping[int, tables.Player], matches: Iterable[Played]) -> list[Board]:
+    """Matches of one game and variant between the same players, together; a duel has its board before any match."""
+    boards: dict[Hashable, Board] = {}
+
+    def board(game: str, variant: Mapping[str, int], sat: Iterable[int]) -> Board:
+        key = game, tuple(sorted(variant.items())), tuple(sorted(sat))
+        if key not in boards:
+            boards[key] = Board(game, variant, [Standing(players[player]) for player in key[2]])
+        return boards[key]
+
+    if run.kind == "duel":
+        if not isinstance(run.request["game"], str) or not isinstance(run.request["pairs"], int):
+            raise ValueError("its run does not say what was asked")
+        board(run.request["game"], run.request.get("variant") or {}, players)
+    for match in matches:
+        board(match.game, match.variant, match.sat).matches.append(match)
+    return list(boards.values())
 
 
-def _complete(finished: Iterable[tables.Match], size: int) -> list[list[tables.Match]]:
+# ── what came of matches ─────────────────────────────────────────────────────────────────────────────
+
+
+def _add_matches(board: Board) -> None:
+    standings = {standing.player.id: standing for standing in board.standings}
+    finished = board.finished
+    for match in finished:
+        ahead = sum(place.rank == 1 for place in match.seats)
+        for place in match.seats:
+            _add_match(standings[place.player], place, ahead)
+    pairs = _complete(finished, len(standings))
+    board.pairs = [
+        {player: sum(match.scores[player] for match in pair) / len(pair) for player in standings}
+        for pair in pairs
+    ]
+    board.repeats = len(finished) - len({(match.sat, match.went) for match in finished})
+    board.distinct_pairs = len({frozenset((match.sat, match.went) for match in pair) for pair in pairs})
+
+
+def _add_match(standing: Standing, place: Place, ahead: int) -> None:
+    if place.score is None or place.rank is None:
+        raise ValueError("a finished match lacks a rank")
+    standing.matches += 1
+    standing.wins += place.outcome == "win"
+    standing.draws += place.outcome == "draw"
+    standing.losses += place.outcome == "loss"
+    standing.total_score += place.score
+    standing.total_rank += place.rank
+    standing.firsts += 1 / ahead if place.rank == 1 else 0
+    if place.forfeit:
+        standing.faults[place.forfeit.partition(":")[0]] += 1
+    if place.points is not None:
+        standing.paid += 1
+        standing.total_points += place.points
+
+
+def _complete(finished: Iterable[Played], size: int) -> list[list[Played]]:
     """The matches of every pair that was played from all sides, by side."""
-    pairs: dict[int, dict[int, tables.Match]] = {}
+    pairs: dict[int, dict[int, Played]] = {}
     for match in finished:
         pairs.setdefault(match.pair, {})[match.swap] = match
     return [
@@ -244,70 +390,64 @@ def _complete(finished: Iterable[tables.Match], size: int) -> list[list[tables.M
     ]
 
 
-def _add_matches(standings: dict[int, Standing], matches: Iterable[Sequence[tables.Seat]]) -> None:
-    for seats in matches:
-        ahead = sum(seat.rank == 1 for seat in seats)
-        for seat in seats:
-            standing = standings[seat.player]
-            if seat.score is not None and seat.rank is not None:
-                _add_match(standing, seat, seat.score, seat.rank, ahead)
+# ── what playing them took ───────────────────────────────────────────────────────────────────────────
+
+SUMMED = (
+    "decisions",
+    "illegal",
+    "wrong_first",
+    "fallbacks",
+    "calls",
+    "failed_calls",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_pico",
+    "possibly_pico",
+    "unpriced_calls",
+)
 
 
-def _add_match(standing: Standing, seat: tables.Seat, score: float, rank: int, ahead: int) -> None:
-    standing.matches += 1
-    standing.wins += seat.outcome == "win"
-    standing.draws += seat.outcome == "draw"
-    standing.losses += seat.outcome == "loss"
-    standing.forfeits += bool(seat.forfeit)
-    standing.total_score += score
-    standing.total_rank += rank
-    standing.firsts += 1 / ahead if rank == 1 else 0
-    if seat.points is not None:
-        standing.paid += 1
-        standing.total_points += seat.points
+class Part:
+    """The tallies of one player at one board, as they are added up."""
+
+    def __init__(self) -> None:
+        self._sums = [0] * len(SUMMED)
+        self._reported: set[str] = set()
+        self._latencies: list[bytes] = []
+
+    def add(self, counts: Iterable[int], reported: str, latencies: bytes) -> None:
+        self._sums = [so_far + more for so_far, more in zip(self._sums, counts, strict=True)]
+        self._reported.add(reported)
+        self._latencies.append(latencies)
+
+    def tell(self, standing: Standing) -> None:
+        for name, value in zip(SUMMED, self._sums, strict=True):
+            setattr(standing, name, value)
+        standing.reported = sorted({name for listed in self._reported for name in json.loads(listed)})
+        standing.times = Counter(times(b"".join(self._latencies)))
 
 
-def _add_decisions(
-    session: Session, standings: dict[int, Standing], moves: dict[str, Moves], deals: dict[str, bytes]
-) -> None:
-    query = "SELECT match, state, min(ply) FROM decision GROUP BY match"  # the state of the least ply
-    deals.update((match, state) for match, state, _ in session.execute(text(query)))
-    query = """
-        SELECT match, player, action, outcome, illegal, mode, latency_ms FROM decision ORDER BY match, ply
-    """
-    for match, player, action, outcome, illegal, mode, latency in session.execute(text(query)):
-        moves[match] += (action,)
-        standing = standings[player]
-        standing.decisions += 1
-        standing.illegal += illegal
-        standing.fallbacks += outcome == "fallback"
-        if mode not in ("bot", "human"):
-            standing.wrong_first += outcome != "ok"
-            standing.latencies_ms.append(latency)
+def _add_tallies(db: Connection, boards: Iterable[Board]) -> None:
+    """Of matches that are over from their tallies, of the others as of now."""
+    of_board = [{standing.player.id: Part() for standing in board.standings} for board in boards]
+    parts = {match.id: of for of, board in zip(of_board, boards, strict=True) for match in board.matches}
+    told: set[str] = set()
+    query = f"SELECT match, player, reported, latencies, {', '.join(SUMMED)} FROM tally"
+    for match, player, reported, latencies, *counts in db.exec_driver_sql(query):
+        parts[match][player].add(counts, reported, latencies)
+        told.add(match)
+    for match in parts.keys() - told:
+        for row in tallies(db.connection.driver_connection, match):  # type: ignore[arg-type]
+            counts = [row[name] for name in SUMMED]
+            parts[match][row["player"]].add(counts, json.dumps(row["reported"]), row["latencies"])
+    for of, board in zip(of_board, boards, strict=True):
+        for standing in board.standings:
+            of[standing.player.id].tell(standing)
 
 
-def _add_calls(session: Session, standings: dict[int, Standing]) -> None:
-    """Calls belong to a seat through their decision's id, also where the decision was never made."""
-    rows = session.execute(
-        text(
-            """
-            SELECT c.player, count(*), sum(c.kind != 'ok'),
-                   sum(c.input_fresh + c.cache_read + c.cache_write_short + c.cache_write_long),
-                   sum(c.cache_read), sum(c.output), sum(c.reasoning),
-                   sum(iif(c.possibly_billed, 0, c.cost_pico)), sum(iif(c.possibly_billed, c.cost_pico, 0)),
-                   sum(c.price IS NULL),
-                   group_concat(DISTINCT nullif(c.model_reported, ''))
-            FROM call c GROUP BY c.player
-            """
-        )
-    )
-    for player, calls, failed, read, cached, output, reasoning, cost, possibly, unpriced, reported in rows:
-        standing = standings[player]
-        standing.calls, standing.failed_calls = calls, failed
-        standing.input_tokens, standing.cached_tokens = read, cached
-        standing.output_tokens, standing.reasoning_tokens = output, reasoning
-        standing.cost_pico, standing.possibly_pico, standing.unpriced_calls = cost, possibly, unpriced
-        standing.reported = sorted(reported.split(",")) if reported else []
+# ── one match ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def match_ids(path: Path, end: str = "") -> list[str]:
@@ -336,19 +476,24 @@ def match_story(path: Path, match: str) -> MatchStory:
             .order_by(col(tables.Seat.seat))
         ).all()
         decisions = session.exec(
-            select(tables.Decision).where(tables.Decision.match == row.id).order_by(col(tables.Decision.ply))
+            select(tables.Decision)
+            .where(*of_match(tables.Decision.id, row.id))
+            .order_by(col(tables.Decision.ply))
         ).all()
         if any(seats[decision.seat][0].seat != decision.seat for decision in decisions):
             raise RecordError(f"{path} is damaged: seats are missing in {row.id}")
         calls: dict[str, list[tables.Call]] = {}
         for call in session.exec(
             select(tables.Call)
-            .where(col(tables.Call.decision).startswith(f"{row.id}-"))
+            .where(*of_match(tables.Call.id, row.id))
             .order_by(col(tables.Call.decision), col(tables.Call.ask), col(tables.Call.attempt))
         ):
             calls.setdefault(call.decision, []).append(call)
+        numbers = {blob for made in decisions for blob in (made.system_blob, made.user_blob)}
+        numbers |= {call.texts_blob for made in calls.values() for call in made}
+        blobs = {number: blob_texts(session, number) for number in {None, *numbers}}
         session.expunge_all()
-    return MatchStory(row, [(seat, player) for seat, player in seats], list(decisions), calls, path)
+    return MatchStory(row, [(seat, player) for seat, player in seats], list(decisions), calls, blobs)
 
 
 def _some(ids: Sequence[str]) -> str:

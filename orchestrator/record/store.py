@@ -6,19 +6,18 @@ taken here; everything else comes from the caller.
 
 from __future__ import annotations
 
-import asyncio
 import time
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, text
 from sqlmodel import Session, SQLModel, col, select
 
 from orchestrator.record import tables
+from orchestrator.record.blobs import inflate, split
 from orchestrator.record.database import RecordError, connect
 from orchestrator.record.writer import Writer
 from providers.base import Reply, Usage
@@ -63,13 +62,28 @@ class Record:
     def close(self) -> None:
         try:
             self._writer.close()
+            self._fold()
         finally:
             self._engine.dispose()
             self._lock.close()
 
+    def _fold(self) -> None:
+        """Bring the write-ahead log into the file and empty it, unless somebody is reading just now."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout=0")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def flush(self) -> None:
-        """Everything put so far is on disk when this returns."""
+        """Everything put so far is committed when this returns; it blocks."""
         self._writer.flush()
+
+    async def durable(self) -> None:
+        """Everything put so far is committed when this returns: a kill of this process cannot undo it.
+
+        Whoever waits at the same time shares a commit. To be awaited before a call is paid for. Raises
+        RecordError where the record cannot be written.
+        """
+        await self._writer.durable()
 
     def session(self) -> Session:
         """For reading; flush first to see what was just put."""
@@ -94,17 +108,21 @@ class Record:
         with self.session() as session:
             decisions = session.exec(
                 select(tables.Decision)
-                .where(tables.Decision.match == match.id)
+                .where(*of_match(tables.Decision.id, match.id))
                 .order_by(col(tables.Decision.ply))
             ).all()
-            calls = session.exec(
-                select(tables.Call).where(
-                    col(tables.Call.decision).startswith(f"{match.id}-"),
-                    col(tables.Call.decision).not_in([decision.id for decision in decisions]),
+            made = {decision.id for decision in decisions}
+            calls = [
+                call
+                for call in session.exec(
+                    select(tables.Call)
+                    .where(*of_match(tables.Call.id, match.id))
+                    .order_by(col(tables.Call.id))
                 )
-            ).all()
+                if call.decision not in made
+            ]
             answered = {
-                call.ask: _reply(call, self._text(session, call.reasoning_blob))
+                call.ask: _reply(call, blob_texts(session, call.texts_blob)[0])
                 for call in calls
                 if call.answer is not None
             }
@@ -114,17 +132,6 @@ class Record:
             attempts[call.ask] = max(attempts.get(call.ask, 0), call.attempt)
         open_decision = calls[0].decision if calls else ""
         return Past(match.started, tuple(decisions), open_decision, answered, attempts)
-
-    def spent(self) -> dict[int, int]:
-        """Pico-dollars by player, of every call on record; one that never came back counts at its worst."""
-        self.flush()
-        query = select(tables.Call.player, func.sum(tables.Call.cost_pico)).group_by(col(tables.Call.player))
-        with self.session() as session:
-            return {player: int(pico) for player, pico in session.exec(query)}
-
-    async def durable(self) -> None:
-        """Everything put so far is on disk when this returns."""
-        await asyncio.to_thread(self.flush)
 
     def prices(self) -> dict[str, tables.Price]:
         """By id, the numbers that this run is billed by."""
@@ -138,9 +145,15 @@ class Record:
         with self.session() as session:
             return list(session.exec(select(tables.Player).order_by(col(tables.Player.id))))
 
-    @staticmethod
-    def _text(session: Session, name: bytes | None) -> str:
-        return "" if name is None else blob_text(session, name)
+    def spent(self) -> dict[int, int]:
+        """Pico-dollars by player: all calls, at their worst those that are out or may have been billed."""
+        self.flush()
+        with self.session() as session:
+            query = """
+                SELECT player, sum(cost_pico)
+                FROM (SELECT player, cost_pico FROM call UNION ALL SELECT id, 0 FROM player) GROUP BY player
+            """
+            return {player: spent for player, spent in session.execute(text(query))}  # noqa: C416 - rows
 
     # ── what is put ──────────────────────────────────────────────────────────────────────────────
 
@@ -152,9 +165,13 @@ class Record:
         """A row of a busy table, all its columns by name: an object of it would cost more than the write."""
         self._writer.put((str(table.__tablename__), columns))
 
-    def blob(self, text: str) -> bytes:
-        """Keep a text once; the name to refer to it by."""
-        return self._writer.blob(text)
+    def blob(self, *texts: str, like: str = "") -> int:
+        """Keep texts, together; the number to refer to them by. The same texts are kept once.
+
+        With `like`, the name of a kind of texts that differ little from one to the next (the calls of a player,
+        its prompts): kept each time, in the few bytes by which they differ from the first of that name.
+        """
+        return self._writer.blob(texts, like)
 
 
 def decision_id(match: str, ply: int) -> str:
@@ -165,12 +182,33 @@ def call_id(decision: str, ask: int, attempt: int) -> str:
     return f"{decision}.{ask:02d}.{attempt:02d}"
 
 
-def blob_text(session: Session, name: bytes) -> str:
-    """The text behind a blob's name."""
-    row = session.get(tables.Blob, name)
+def blob_texts(session: Session, number: int | None) -> tuple[str, ...]:
+    """The texts behind a blob's number; of none, three that are empty. Raises RecordError, ValueError, zlib.error."""
+    if number is None:
+        return ("", "", "")
+    return split(_joined(session, number))
+
+
+def blob_text(session: Session, number: int | None) -> str:
+    """The one text behind a blob's number."""
+    return blob_texts(session, number)[0]
+
+
+def _joined(session: Session, number: int) -> bytes:
+    row = _blob(session, number)
+    return inflate(row.data, b"" if row.base is None else inflate(_blob(session, row.base).data))
+
+
+def _blob(session: Session, number: int) -> tables.Blob:
+    row = session.get(tables.Blob, number)
     if row is None:
-        raise RecordError(f"the record has no blob {name.hex()}: it is damaged")
-    return zlib.decompress(row.data).decode("utf-8", "surrogatepass")
+        raise RecordError(f"the record has no blob {number}: it is damaged")
+    return row
+
+
+def of_match(part: str, match: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Conditions: `part`, an id of a decision or a call, is of that match. The primary key finds a range."""
+    return col(part) >= f"{match}-", col(part) < f"{match}."
 
 
 def _reply(call: tables.Call, reasoning: str) -> Reply:

@@ -1,10 +1,13 @@
 """The tables of `record.db`, as SQLModel classes: the schema, and what reads come back as.
 
-Writes do not go through these objects (see `writer.py`): Core inserts on the same tables cost a
-twentieth of a session. Money is integer pico-dollars (`*_pico`), times are Unix seconds, blobs are
-named by the hash of their content. Ids are short, sort in playing order and are safe in a path:
+Writes do not go through these objects (see `writer.py`): plain inserts into the same tables cost a
+twentieth of a session. Money is integer pico-dollars (`*_pico`), times are Unix seconds, long texts are
+numbers of rows of `blob` (`*_blob`). Ids are short, sort in playing order and are safe in a path:
 
     run  r1ng05demo00    match  r1ng05demo00-0007a    decision  …-0007a-012    call  …-0007a-012.00.01
+
+An id begins with the id of what it belongs to, so the decisions and calls of a match are a range of ids
+(`of_match`) and need no other index.
 """
 
 from __future__ import annotations
@@ -57,7 +60,10 @@ class Player(SQLModel, table=True):
 
 
 class Match(SQLModel, table=True):
-    """One play of a game. `replay` counts up when a void match is played again; `opening` nobody chose."""
+    """One play of a game. `replay` counts up when a void match is played again; `opening` nobody chose.
+
+    `went` is equal for finished matches that began in one position and went alike, move by move.
+    """
 
     __tablename__: ClassVar[str] = "match"
     id: str = Field(primary_key=True)
@@ -74,6 +80,7 @@ class Match(SQLModel, table=True):
     plies: int = 0
     started: float | None = None
     finished: float | None = None
+    went: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
 
 
 class Seat(SQLModel, table=True):
@@ -90,12 +97,42 @@ class Seat(SQLModel, table=True):
     points: float | None = None  # what the game paid; null where a forfeit kept it from its end
 
 
+class Tally(SQLModel, table=True):
+    """What a player's part in a match that is over came to: sums over its decisions and calls, made when it ends.
+
+    Standings over a million decisions are read from these. Of a match that is still open there is none.
+    `latencies` has the time of each of a model's decisions: little-endian 32-bit tenths of a millisecond.
+    """
+
+    __tablename__: ClassVar[str] = "tally"
+    match: str = Field(primary_key=True, foreign_key="match.id")
+    player: int = Field(primary_key=True, foreign_key="player.id")
+    decisions: int = 0
+    illegal: int = 0  # answers that were not a legal move
+    wrong_first: int = 0  # a model's decisions whose first answer was no move
+    fallbacks: int = 0
+    calls: int = 0
+    failed_calls: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_pico: int = 0
+    possibly_pico: int = 0  # of attempts that failed but may have been billed
+    unpriced_calls: int = 0
+    reported: list[str] = Field(sa_column=Column(JSON, nullable=False))  # models as the service named them
+    latencies: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class Decision(SQLModel, table=True):
-    """One choice at one ply, with everything that led to it. `action` is null where the player forfeited."""
+    """One choice at one ply, with everything that led to it. `action` is null where the player forfeited.
+
+    What was said on the way to it, reasoning too, is with its calls.
+    """
 
     __tablename__: ClassVar[str] = "decision"
     id: str = Field(primary_key=True)
-    match: str = Field(foreign_key="match.id", index=True)
+    match: str = Field(foreign_key="match.id")
     ply: int
     seat: int
     player: int = Field(foreign_key="player.id")
@@ -107,13 +144,11 @@ class Decision(SQLModel, table=True):
     fault: str = ""  # why it was a fallback or a forfeit
     illegal: int = 0  # answers that were not a legal move
     rationale: str = ""
-    reasoning: str = ""
-    reasoning_kind: str = "none"
     forecast: float | None = None
-    probabilities: dict[str, float] | None = Field(default=None, sa_column=Column(JSON))
+    probabilities: dict[str, float] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     state: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    system_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    user_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    system_blob: int | None = Field(default=None, foreign_key="blob.id")
+    user_blob: int | None = Field(default=None, foreign_key="blob.id")
     style_sha: str = ""
     latency_ms: float = 0.0  # of the attempts that succeeded: what counts against a clock
     cost_pico: int = 0
@@ -123,12 +158,13 @@ class Decision(SQLModel, table=True):
 class Call(SQLModel, table=True):
     """One HTTP attempt, failed ones too; of kind `sent` until it is back.
 
-    `answer`, `finish` and `reasoning_blob` are what an interrupted decision goes on from.
+    `texts_blob` has three texts: the reasoning, the response and the request, these two as they were on the
+    wire. `answer`, `finish` and the reasoning are what an interrupted decision goes on from.
     """
 
     __tablename__: ClassVar[str] = "call"
     id: str = Field(primary_key=True)
-    decision: str = Field(index=True)
+    decision: str
     player: int = Field(foreign_key="player.id")
     ask: int
     attempt: int
@@ -152,9 +188,7 @@ class Call(SQLModel, table=True):
     finish: str = ""
     finish_detail: str = ""
     reasoning_kind: str = "none"
-    reasoning_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    request_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    response_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    texts_blob: int | None = Field(default=None, foreign_key="blob.id")
     error: str = ""
 
 
@@ -172,17 +206,18 @@ class Wave(SQLModel, table=True):
     batch: str = ""
     status: str  # submitting open closed
     calls: int
-    calls_blob: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # their ids, one a line
+    calls_blob: int = Field(foreign_key="blob.id")  # their ids, one a line
     error: str = ""
     submitted: float
     closed: float | None = None
 
 
 class Blob(SQLModel, table=True):
-    """Text by the hash of its content: blake2b-128 of the UTF-8 bytes -> zlib of the same bytes."""
+    """Texts that belong together, compressed, if there is a `base` with that one as dictionary: see `blobs.py`."""
 
     __tablename__: ClassVar[str] = "blob"
-    hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    id: int = Field(primary_key=True)
+    base: int | None = Field(default=None, foreign_key="blob.id")
     data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
@@ -197,6 +232,20 @@ class Price(SQLModel, table=True):
     numbers: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     source: str
     dated: str
+
+
+OVER = ("finished", "void")
+"""The statuses of matches that are over: nothing more is decided, asked or billed in them."""
+
+
+def of_match(part: str, match: str) -> str:
+    """SQL: the id `part` is that of a decision or a call of `match`. A range, which the primary key finds."""
+    return f"{part} >= {match} || '-' AND {part} < {match} || '.'"
+
+
+def of_decision(call: str, decision: str) -> str:
+    """SQL: `call` is the id of a call of `decision`, likewise."""
+    return f"{call} >= {decision} || '.' AND {call} < {decision} || '/'"
 
 
 VIEWS: Mapping[str, str] = {
@@ -223,10 +272,10 @@ VIEWS: Mapping[str, str] = {
         FROM call GROUP BY 1
     ) c ON c.match = m.id
     """,
-    "v_decision": """
+    "v_decision": f"""
     SELECT d.id AS decision, d.match, m.game, d.ply, d.seat, p.label AS player, d.action_text AS move,
-           d.outcome, d.illegal, d.rationale, d.reasoning, d.latency_ms, d.cost_pico / 1e12 AS cost_usd,
-           (SELECT count(*) FROM call c WHERE c.decision = d.id) AS calls
+           d.outcome, d.illegal, d.rationale, d.latency_ms, d.cost_pico / 1e12 AS cost_usd,
+           (SELECT count(*) FROM call c WHERE {of_decision("c.id", "d.id")}) AS calls
     FROM decision d JOIN match m ON m.id = d.match JOIN player p ON p.id = d.player
     """,
 }

@@ -1,35 +1,62 @@
 """The one writer: a thread that takes rows from a queue and commits them in batches.
 
-Rows go in with Core inserts on the SQLModel tables; a batch closes after 500 rows or 20 ms, so a
-crash loses at most the last 20 ms. The queue keeps order, therefore a row is never on disk before
-one that was put earlier. An error (a full disk) is kept and raised to whoever writes next: a run
-that can no longer be recorded must stop, because what it then pays for would be lost.
+A batch closes after 500 rows, after 20 ms, or, once somebody waits for it, as soon as nothing more is queued:
+five hundred who wait at once share a commit. So a crash of the process loses at most the last 20 ms, and
+nothing that was waited for (a power cut may: see `database.py`). The queue keeps order, therefore a row is
+never on disk before one that was put earlier. An error (a full disk) is kept and raised to whoever writes
+next: a run that can no longer be recorded must stop, because what it then pays for would be lost.
+
+Rows go in as plain tuples, by statements made from the SQLModel tables. A row with the key of another
+replaces it where it stands. Texts are compressed here, beside the event loop and not in it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import json
 import queue
+import sqlite3
 import threading
 import time
-import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from hashlib import blake2b
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, Insert
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import JSON, Connection, Engine
 from sqlmodel import SQLModel
 
+from orchestrator.record.blobs import deflate, join
 from orchestrator.record.database import RecordError
-from orchestrator.record.tables import Blob
+from orchestrator.record.tables import OVER
+from orchestrator.record.tallies import keep_tallies
 
 BATCH_ROWS = 500
 BATCH_S = 0.02
 REMEMBERED_BLOBS = 20_000
 
-Row = tuple[str, dict[str, Any]]  # table, columns
-Item = tuple[Row, ...] | Future[None] | None
+Row = tuple[str, Mapping[str, Any]]  # table, columns
+
+
+class Waiter(NamedTuple):
+    """Somebody who waits on an event loop until everything put before is committed."""
+
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[None]
+
+
+class Text(NamedTuple):
+    """A blob on its way: its number, and that of its base with what that holds."""
+
+    id: int
+    joined: bytes
+    base: int | None
+    dictionary: bytes
+
+
+Item = tuple[Row, ...] | Text | Future[None] | Waiter | None
 
 
 class Writer:
@@ -37,35 +64,44 @@ class Writer:
         self._engine = engine
         self._path = path
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        self._seen: set[bytes] = set()
-        self._statements = {name: _upsert(name) for name in SQLModel.metadata.tables}
+        self._numbers = itertools.count(_blobs(engine) + 1)
+        self._seen: dict[tuple[str, ...], int] = {}
+        self._bases: dict[str, tuple[int, bytes]] = {}
+        self._statements: dict[tuple[str, ...], Statement] = {}
         self._error: object = None
         self._told = False  # somebody knows of the error
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="record-writer", daemon=True)
         self._thread.start()
 
+    # ── for whoever writes ───────────────────────────────────────────────────────────────────────
+
     def put(self, *rows: Row) -> None:
         """Queue rows that are written all or none; one with the same primary key is replaced.
 
         The rows are the queue's from now on.
         """
-        if self._error is not None:
-            raise self._trouble()
-        if self._closed:
-            raise RecordError(f"{self._path} is closed")
+        self._check()
         self._queue.put(rows)
 
-    def blob(self, text: str) -> bytes:
-        """Queue a text unless it is on record already; the name of its content."""
-        data = text.encode("utf-8", "surrogatepass")
-        name = blake2b(data, digest_size=16).digest()
-        if name not in self._seen:
+    def blob(self, texts: tuple[str, ...], like: str = "") -> int:
+        """Queue texts as one blob, whose number is returned. With `like`, the first blob of that name is the base.
+
+        Without, the same texts are kept once.
+        """
+        if not like and (known := self._seen.get(texts)) is not None:
+            return known
+        self._check()
+        number, joined = next(self._numbers), join(texts)
+        if not like:
             if len(self._seen) >= REMEMBERED_BLOBS:
-                self._seen.clear()  # a blob put twice is ignored by the database; memory must not grow
-            self._seen.add(name)
-            self.put(("blob", {"hash": name, "data": data}))
-        return name
+                self._seen.clear()  # a text may be kept twice; memory must not grow
+            self._seen[texts] = number
+        base, dictionary = self._bases.get(like, (None, b""))
+        if like and base is None:
+            self._bases[like] = number, joined
+        self._queue.put(Text(number, joined, base, dictionary))
+        return number
 
     def flush(self) -> None:
         """Wait until everything queued so far is committed."""
@@ -73,6 +109,16 @@ class Writer:
             done: Future[None] = Future()
             self._queue.put(done)
             done.result()
+
+    async def durable(self) -> None:
+        """As `flush`, without blocking the event loop. To be cancelled changes nothing of what is written."""
+        if self._closed and self._error is None:
+            return
+        self._check()
+        loop = asyncio.get_running_loop()
+        waiter = Waiter(loop, loop.create_future())
+        self._queue.put(waiter)
+        await waiter.done
 
     def close(self) -> None:
         """Commit what is queued and end the thread. Raises what went wrong, unless that was raised before."""
@@ -83,56 +129,138 @@ class Writer:
         if self._error is not None and not self._told:
             raise self._trouble()
 
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._trouble()
+        if self._closed:
+            raise RecordError(f"{self._path} is closed")
+
     def _trouble(self) -> RecordError:
         self._told = True
         return RecordError(f"{self._path} cannot be written: {self._error}")
 
+    # ── the thread ───────────────────────────────────────────────────────────────────────────────
+
     def _run(self) -> None:
         going = True
         while going:
-            batch, waiting, going = self._collect()
+            batch = Batch()
+            going = batch.collect(self._queue)
             try:
-                if batch and self._error is None:
+                if self._error is None and (batch.rows or batch.texts):
                     with self._engine.begin() as connection:
                         self._write(connection, batch)
             except Exception as error:
                 self._error = getattr(error, "orig", None) or error  # SQLAlchemy's own words quote every row
-            for done in waiting:
-                if self._error is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(self._trouble())
+            self._tell(batch)
 
-    def _collect(self) -> tuple[list[Row], list[Future[None]], bool]:
-        """The next batch; a flush or the end closes it early."""
-        batch: list[Row] = []
-        item = self._queue.get()
+    def _write(self, connection: Connection, batch: Batch) -> None:
+        """Rows of one table and one set of columns go in together, in the order in which they came."""
+        tables: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+        for table, row in batch.rows:
+            tables.setdefault((table, *row), []).append(row)
+        if batch.texts:
+            texts = [(text.id, text.base, deflate(text.joined, text.dictionary)) for text in batch.texts]
+            connection.exec_driver_sql("INSERT INTO blob (id, base, data) VALUES (?, ?, ?)", texts)
+        for kind, rows in tables.items():
+            statement = self._statements.get(kind) or self._statements.setdefault(kind, Statement(*kind))
+            connection.exec_driver_sql(statement.sql, statement.values(rows))
+        over = [row["id"] for table, row in batch.rows if table == "match" and row["status"] in OVER]
+        if over:
+            keep_tallies(_driver(connection), over)
+
+    def _tell(self, batch: Batch) -> None:
+        error = None if self._error is None else self._trouble
+        for done in batch.blocked:
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error())
+        for loop, waiting in batch.waiting.items():
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_wake, waiting, error and error())
+
+
+class Batch:
+    """What is committed together, and who waits for it."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.texts: list[Text] = []
+        self.blocked: list[Future[None]] = []
+        self.waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+
+    def collect(self, queued: queue.SimpleQueue[Item]) -> bool:
+        """Fill it, waiting for the first item; False once the last one was taken."""
+        item = queued.get()
         until = time.monotonic() + BATCH_S
-        while True:
-            if item is None:
-                return batch, [], False
-            if isinstance(item, Future):
-                return batch, [item], True
-            batch.extend(item)
-            left = until - time.monotonic()
-            if len(batch) >= BATCH_ROWS or left <= 0:
-                return batch, [], True
+        while item is not None:
+            self._take(item)
+            if len(self.rows) + len(self.texts) >= BATCH_ROWS:
+                return True
+            wanted = bool(self.blocked or self.waiting)
+            left = 0.0 if wanted else until - time.monotonic()
             try:
-                item = self._queue.get(timeout=left)
+                item = queued.get(timeout=left) if left > 0 else queued.get_nowait()
             except queue.Empty:
-                return batch, [], True
+                return True
+        return False
 
-    def _write(self, connection: Connection, batch: list[Row]) -> None:
-        """Neighbouring rows of one table and one set of columns go in together."""
-        tables: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
-        for table, row in batch:
-            if table == "blob":
-                row = {"hash": row["hash"], "data": zlib.compress(row["data"], 6)}
-            tables.setdefault((table, tuple(row)), []).append(row)
-        for (table, _), rows in tables.items():
-            connection.execute(self._statements[table], rows)
+    def _take(self, item: Item) -> None:
+        if isinstance(item, Text):
+            self.texts.append(item)
+        elif isinstance(item, Waiter):
+            self.waiting.setdefault(item.loop, []).append(item.done)
+        elif isinstance(item, Future):
+            self.blocked.append(item)
+        elif item is not None:
+            self.rows.extend(item)
 
 
-def _upsert(name: str) -> Insert:
-    statement = insert(SQLModel.metadata.tables[name])
-    return statement.prefix_with("OR IGNORE" if name == Blob.__tablename__ else "OR REPLACE")
+class Statement:
+    """How rows of a table with certain columns go in: as values of one prepared statement."""
+
+    def __init__(self, table: str, *columns: str) -> None:
+        known = SQLModel.metadata.tables[table]
+        keys = [column.name for column in known.primary_key]
+        changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in keys)
+        self.sql = (
+            f"INSERT INTO {known.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
+            f"ON CONFLICT ({', '.join(keys)}) DO {f'UPDATE SET {changed}' if changed else 'NOTHING'}"
+        )
+        self._json = [
+            place for place, name in enumerate(columns) if isinstance(known.columns[name].type, JSON)
+        ]
+        self._null = {place for place in self._json if known.columns[columns[place]].nullable}
+
+    def values(self, rows: Iterable[Mapping[str, Any]]) -> Sequence[tuple[Any, ...]]:
+        return [self._value(row) for row in rows]
+
+    def _value(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        if not self._json:
+            return tuple(row.values())
+        values = list(row.values())
+        for place in self._json:
+            if values[place] is not None or place not in self._null:
+                values[place] = json.dumps(values[place], separators=(",", ":"))
+        return tuple(values)
+
+
+def _wake(waiting: Iterable[asyncio.Future[None]], error: RecordError | None) -> None:
+    for done in waiting:
+        if done.done():  # cancelled
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+
+def _blobs(engine: Engine) -> int:
+    """The greatest number that a blob on record has."""
+    with engine.connect() as connection:
+        return connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM blob").scalar_one()  # type: ignore[no-any-return]
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return connection.connection.driver_connection  # type: ignore[return-value]

@@ -169,8 +169,8 @@ def test_a_table_has_its_own_board_and_no_elo(tmp_path: Path, monkeypatch: pytes
     seats = [
         (result.standings[seat.player - 1].player.spec, seat)
         for result in results
-        for table in result.seats.values()
-        for seat in table
+        for match in result.matches
+        for seat in match.seats
     ]
     for spec, each in told.items():
         mine = [seat for whose, seat in seats if whose == spec]
@@ -195,7 +195,7 @@ def test_what_the_stand_in_answered_is_never_joined_with_a_model(tmp_path: Path)
         play(tmp_path / "runs" / name, request("sim:greedy", "bot:random", pairs=2, seed=ord(name)))
         with closing(sqlite3.connect(tmp_path / "runs" / name / "record.db", isolation_level=None)) as db:
             db.execute("UPDATE player SET spec = 'anthropic:claude', hash = 'h' WHERE id = 1")
-            db.execute("UPDATE call SET model_reported = ?", (answered,))
+            db.execute("UPDATE tally SET reported = json_array(?) WHERE calls", (answered,))
     (board,) = boards(tmp_path)
     assert len(board["players"]) == 3
     out = leaderboard(tmp_path).stdout

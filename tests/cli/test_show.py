@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 import engine
 from orchestrator.cli import main
+from orchestrator.record.blobs import deflate, join
 from orchestrator.record.reading import RunResult, match_story
 from tests.orchestrator.duels import play, request
 from tests.orchestrator.highcard import install
@@ -83,11 +84,18 @@ def test_wrong_answers_are_shown_with_what_was_wrong(house: tuple[Path, RunResul
     assert 'it said: {"' in out
 
 
+def thought(db: sqlite3.Connection, words: str, calls: str) -> None:
+    """Let those calls have been answered after such thoughts."""
+    (blob,) = db.execute("SELECT max(id) + 1 FROM blob").fetchone()
+    db.execute("INSERT INTO blob (id, data) VALUES (?, ?)", (blob, deflate(join([words, words, words]))))
+    db.execute(f"UPDATE call SET texts_blob = ? WHERE kind = 'ok' AND {calls}", (blob,))
+
+
 def test_texts_are_short_unless_asked_whole(house: tuple[Path, RunResult]) -> None:
     place, result = house
     with closing(sqlite3.connect(result.path / "record.db", isolation_level=None)) as db:
         long = "thought " * 200
-        db.execute("UPDATE decision SET reasoning = ? WHERE match LIKE '%0002a' AND mode = 'json'", (long,))
+        thought(db, long, "decision LIKE '%0002a-%'")
     short, full = show(place, "0002a").stdout, show(place, "0002a", "--full").stdout
     assert "more characters: --full)" in short and "--full)" not in full
     assert full.count("thought") > 3 * short.count("thought")
@@ -120,9 +128,10 @@ def test_what_a_model_wrote_is_never_obeyed(house: tuple[Path, RunResult]) -> No
     place, result = house
     with closing(sqlite3.connect(result.path / "record.db", isolation_level=None)) as db:
         db.execute(
-            "UPDATE decision SET rationale = ?1, reasoning = ?1, fault = ?1 WHERE match LIKE '%0003a'",
+            "UPDATE decision SET rationale = ?1, fault = ?1 WHERE match LIKE '%0003a'",
             (EVIL,),
         )
+        thought(db, EVIL, "decision LIKE '%0003a-%'")
         db.execute("UPDATE call SET answer = ?1, error = ?1, model_reported = ?1", (EVIL,))
         db.execute("UPDATE player SET label = ?1, spec = ?1 WHERE id = 2", (EVIL,))
         db.execute("UPDATE match SET reason = ?1, status = 'void' WHERE id LIKE '%0003a'", (EVIL,))
@@ -145,7 +154,8 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     play(place / "runs" / "one", request(*players, pairs=2, conduct={"fallback": "random"}))
     with closing(sqlite3.connect(place / "runs" / "one" / "record.db", isolation_level=None)) as db:
         db.execute("PRAGMA foreign_keys = OFF")
-        db.execute("UPDATE decision SET fault = 'why', forecast = 0.5, rationale = 'so', reasoning = 'as'")
+        db.execute("UPDATE decision SET fault = 'why', forecast = 0.5, rationale = 'so'")
+        thought(db, FOUL, "true")
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             columns = [(name, kind) for _, name, kind, *_ in db.execute(f"PRAGMA table_info({table})")]
@@ -277,8 +287,8 @@ def test_a_table_is_listed_with_points_and_who_was_first(table: tuple[Path, RunR
     assert "players by seat, with points" in out and "% [" in out
     listed = json.loads(show(place, "runs/one", "--json").stdout)["list"]
     for told, match in zip(listed, result.matches, strict=True):
-        assert told["seats"] == [player.label for player in result.seated(match.id)]
-        assert told["scores"] == [result.scores[match.id][player.id] for player in result.seated(match.id)]
+        assert told["seats"] == [player.label for player in result.seated(match)]
+        assert told["scores"] == [match.scores[player] for player in match.sat]
         line = " ".join(out[out.index(match.id) :].splitlines()[0].split())
         if None not in told["points"]:
             names = ", ".join(f"{a} {b:g}" for a, b in zip(told["seats"], told["points"], strict=True))
@@ -293,7 +303,7 @@ def test_a_match_of_a_table_shows_each_move_as_its_player_saw_it(table: tuple[Pa
     assert out.startswith(f"highcard players=3 · {whole.id}\ndeal ") and ", seating 2 of 3 · seed " in out
     for made in match_story(result.path, whole.id).decisions:
         game = engine.from_bytes(made.state)
-        name = result.seated(whole.id)[made.seat].label
+        name = result.seated(whole)[made.seat].label
         assert f"{name} (P{made.seat + 1}) plays {made.action_text}" in out
         game.apply(made.action)
         assert game.board_text(made.seat) in out
@@ -302,7 +312,7 @@ def test_a_match_of_a_table_shows_each_move_as_its_player_saw_it(table: tuple[Pa
 
 def test_a_forfeit_at_a_table_is_told_last(table: tuple[Path, RunResult]) -> None:
     place, result = table
-    cut = next(m.id for m in result.matches if any(seat.forfeit for seat in result.seats[m.id]))
+    cut = next(m.id for m in result.matches if any(seat.forfeit for seat in m.seats))
     end = show(place, cut).stdout.splitlines()[-4:-1]
     assert [line.partition(": ")[2] for line in end[:2]] == ["rank 1", "rank 1"]
     assert end[2].startswith("sim:random (P") and "rank 3 by forfeit: " in end[2]

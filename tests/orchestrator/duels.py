@@ -13,8 +13,8 @@ from orchestrator.duel import Duel, Ending
 from orchestrator.events import Event, Events
 from orchestrator.model import Conduct
 from orchestrator.players import Player
-from orchestrator.record.reading import RunResult, run_result
-from orchestrator.record.store import Record
+from orchestrator.record.reading import RunResult, reading, run_result
+from orchestrator.record.store import Record, blob_texts
 from orchestrator.request import DuelRequest
 from orchestrator.table import Table
 from providers.retry import RetryPolicy
@@ -79,14 +79,18 @@ def rows(directory: Path, *, calls: bool = True) -> dict[str, list[tuple[Any, ..
         "match": "substr(id, 13), pair, swap, replay, seed, game, status, plies",
         "seat": "substr(match, 13), seat, player, score, outcome, rank, forfeit, points",
         "decision": "substr(id, 13), ply, seat, player, action, action_text, legal, mode, outcome, fault, "
-        "illegal, rationale, reasoning, reasoning_kind, state, user_blob, system_blob, style_sha, cost_pico",
+        "illegal, rationale, state, words(user_blob), words(system_blob), style_sha, cost_pico",
     }
     if calls:
         wanted["call"] = (
             "substr(decision, 13), ask, kind, input_fresh, cache_read, output, reasoning, "
-            "cost_pico, answer, finish"
+            "cost_pico, answer, finish, reasoning_kind"
         )
-    with closing(sqlite3.connect(directory / "record.db", isolation_level=None)) as db:
+    with (
+        reading(directory) as session,
+        closing(sqlite3.connect(directory / "record.db", isolation_level=None)) as db,
+    ):
+        db.create_function("words", 1, lambda blob: blob_texts(session, blob)[0])
         return {
             table: sorted(db.execute(f"SELECT {columns} FROM {table}")) for table, columns in wanted.items()
         }

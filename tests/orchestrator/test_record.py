@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import zlib
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from orchestrator.events import Event
 from orchestrator.record import database, tables
+from orchestrator.record.check import check_money
 from orchestrator.record.database import RecordError, connect, migrate
 from orchestrator.record.reading import match_story, reading, run_result
-from orchestrator.record.store import Record, blob_text
-from tests.orchestrator.duels import play, request, rows
+from orchestrator.record.store import Record, blob_text, blob_texts
+from orchestrator.request import resumed_request
+from tests.orchestrator.duels import play, request
 
 
 def test_a_new_record_says_its_version_and_opens_anywhere(tmp_path) -> None:
@@ -39,29 +46,126 @@ def test_a_new_record_says_its_version_and_opens_anywhere(tmp_path) -> None:
     } <= names
 
 
+SCHEMA = {
+    "run": "id kind status reason seed request version budget_pico created finished",
+    "player": "id spec label kind provider model style track parameters hash",
+    "match": "id run pair swap replay seed game variant opening status reason plies started finished went",
+    "seat": "match seat player score outcome rank forfeit points",
+    "tally": "match player decisions illegal wrong_first fallbacks calls failed_calls input_tokens "
+    "cached_tokens output_tokens reasoning_tokens cost_pico possibly_pico unpriced_calls reported latencies",
+    "decision": "id match ply seat player action action_text legal mode outcome fault illegal rationale "
+    "forecast probabilities state system_blob user_blob style_sha latency_ms cost_pico decided",
+    "call": "id decision player ask attempt kind http_status request_id model_reported tier input_fresh "
+    "cache_read cache_write_short cache_write_long output reasoning cost_pico price possibly_billed "
+    "latency_ms started answer finish finish_detail reasoning_kind texts_blob error",
+    "wave": "id run number player batch status calls calls_blob error submitted closed",
+    "blob": "id base data",
+    "price": "id provider model tier numbers source dated",
+    "meta": "key value",
+}
+
+
+def schema(path: Path) -> dict[str, list[str]]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {
+            table: sorted(f"{name} {kind} {needed} {key}" for _, name, kind, needed, _, key in columns)
+            for (table,) in tables
+            if (columns := db.execute(f"PRAGMA table_info({table})").fetchall())
+        }
+
+
 def test_the_schema_is_the_released_one(tmp_path) -> None:
-    """A change of tables needs a new SCHEMA_VERSION and a migration: then renew this list."""
+    """A change of tables needs a new SCHEMA_VERSION, a migration and a record in `records/`: then renew this list."""
     with Record(tmp_path):
         pass
     with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         columns = {
-            table: [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")]
-            for table in ("run", "player", "match", "seat", "decision", "call", "blob", "price", "meta")
+            table: " ".join(name for _, name, *_ in db.execute(f"PRAGMA table_info({table})"))
+            for table in SCHEMA
         }
-    assert (tables.SCHEMA_VERSION, {table: len(names) for table, names in columns.items()}) == (
-        2,
-        {
-            "run": 10,
-            "player": 10,
-            "match": 14,
-            "seat": 8,
-            "decision": 24,
-            "call": 29,
-            "blob": 2,
-            "price": 7,
-            "meta": 2,
-        },
+    assert (tables.SCHEMA_VERSION, columns) == (3, SCHEMA)
+    assert schema(tmp_path / "record.db").keys() == SCHEMA.keys()
+
+
+RECORDS = Path(__file__).with_name("records")
+OLDER = range(1, tables.SCHEMA_VERSION)
+ASKED = {"game": "tictactoe", "pairs": 2, "seed": 1}
+
+
+def older(directory: Path, version: int) -> None:
+    """The record that a version of that schema left when it was killed: a decision of it is paid for, not made."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(directory / "record.db", isolation_level=None)) as db:
+        db.executescript((RECORDS / f"schema-{version}.sql").read_text())
+
+
+@pytest.mark.parametrize("version", OLDER)
+def test_a_record_of_every_earlier_schema_becomes_todays(tmp_path, version) -> None:
+    older(tmp_path / "old", version)
+    with closing(sqlite3.connect(tmp_path / "old" / "record.db", isolation_level=None)) as db:
+        db.execute("CREATE VIEW v_own AS SELECT reasoning FROM decision")
+        db.execute("CREATE VIEW v_matches AS SELECT count(*) AS matches FROM match")
+        blobs = {
+            name: zlib.decompress(data).decode() for name, data in db.execute("SELECT hash, data FROM blob")
+        }
+        sent = "SELECT id, request_blob, response_blob, reasoning_blob, cost_pico FROM call ORDER BY id"
+        calls = [(id, *map(blobs.get, names), cost) for id, *names, cost in db.execute(sent)]
+        prompts = "SELECT id, system_blob, user_blob FROM decision WHERE user_blob IS NOT NULL ORDER BY id"
+        asked = [(id, blobs[system], blobs[user]) for id, system, user in db.execute(prompts)]
+    matches = run_result(tmp_path / "old").matches
+    with Record(tmp_path / "new"):
+        pass
+    assert schema(tmp_path / "old" / "record.db") == schema(tmp_path / "new" / "record.db")
+    stories = [match_story(tmp_path / "old", match.id) for match in matches]
+    made = [decision for story in stories for decision in story.decisions]
+    told = [
+        (one.id, story.text(one.system_blob), story.text(one.user_blob))
+        for story in stories
+        for one in story.decisions
+        if one.user_blob
+    ]
+    assert sorted(told) == asked and len(made) > len(asked)
+    texts = [
+        (call, story.texts(call)) for story in stories for called in story.calls.values() for call in called
+    ]
+    assert (
+        sorted(
+            (call.id, request or None, response or None, reasoning or None, call.cost_pico)
+            for call, (reasoning, response, request) in texts
+        )
+        == calls
     )
+    assert check_money(tmp_path / "old") == []
+    with closing(sqlite3.connect(tmp_path / "old" / "record.db", isolation_level=None)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert db.execute("SELECT matches FROM v_matches").fetchone() == (len(matches),), "somebody's own"
+
+
+@pytest.mark.parametrize("version", OLDER)
+def test_a_record_of_every_earlier_schema_goes_on_and_pays_nothing_twice(tmp_path, version) -> None:
+    players = "sim:greedy?illegal=0.3&seed=5", "bot:random"
+    older(tmp_path / "old", version)
+    play(tmp_path / "new", request(*players, **ASKED))
+    with closing(sqlite3.connect(tmp_path / "new" / "record.db", isolation_level=None)) as db:
+        today = db.execute("SELECT id, parameters, hash FROM player ORDER BY id").fetchall()
+    with closing(sqlite3.connect(tmp_path / "old" / "record.db", isolation_level=None)) as db:
+        known = db.execute("SELECT id FROM call WHERE kind = 'ok' ORDER BY id").fetchall()
+        for id, parameters, hash in today:  # as if prompts had not changed since
+            db.execute("UPDATE player SET parameters = ?, hash = ? WHERE id = ?", (parameters, hash, id))
+    with Record(tmp_path / "old") as record:
+        asked = resumed_request(record, {})
+    events: list[Event] = []
+    ending, result = play(tmp_path / "old", asked, events=events)
+    assert ending.status == "finished" and len(result.pair_scores) == 2
+    called = [
+        (f"{event['decision']}.{event['ask']:02d}.{event['attempt']:02d}",)
+        for event in events
+        if event["type"] == "call"
+    ]
+    assert called and not set(called) & set(known)
+    assert check_money(tmp_path / "old") == []
 
 
 def test_an_older_record_is_brought_up_to_date_or_left_alone(tmp_path) -> None:
@@ -88,32 +192,6 @@ def test_an_older_record_is_brought_up_to_date_or_left_alone(tmp_path) -> None:
     with pytest.raises(RecordError, match="no migration from schema 2"):
         migrate(raw, 2, 3, {})
     raw.close()
-
-
-def test_a_record_from_before_points_opens_and_goes_on(tmp_path) -> None:
-    asked = request("bot:random", "bot:greedy", pairs=3)
-    play(tmp_path, asked, stop_after=12, concurrency=1)
-    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
-        for view in tables.VIEWS:
-            db.execute(f"DROP VIEW {view}")
-        db.execute("ALTER TABLE seat DROP COLUMN points")
-        db.execute("CREATE VIEW v_match AS SELECT id AS match, swap AS first_player FROM match")
-        db.execute("CREATE VIEW v_own AS SELECT count(*) AS matches FROM match")
-        db.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
-    before = run_result(tmp_path)
-    assert [standing.points for standing in before.standings] == [None, None]
-    play(tmp_path, asked)
-    play(tmp_path / "whole", asked)
-    assert [row[:7] for row in rows(tmp_path)["seat"]] == [
-        row[:7] for row in rows(tmp_path / "whole")["seat"]
-    ]
-    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
-        assert db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("2",)
-        assert db.execute("SELECT * FROM v_own").fetchone() == (6,), "what others added is theirs"
-        old, new = db.execute("SELECT min(points IS NULL), max(points IS NULL) FROM seat").fetchone()
-        assert (old, new) == (0, 1), "known from now on only"
-        players = {names for (names,) in db.execute("SELECT players FROM v_match")}
-    assert players == {"bot:random – bot:greedy", "bot:greedy – bot:random"}
 
 
 def test_an_older_record_on_a_read_only_disk_asks_for_a_copy(tmp_path, monkeypatch) -> None:
@@ -193,15 +271,19 @@ def test_a_read_only_disk_hides_no_commits(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        "DROP TABLE decision; CREATE TABLE decision (id)",
+        "DROP TABLE tally; CREATE TABLE tally (id)",
         "UPDATE run SET request = '{'",
         "UPDATE run SET request = '[]'",
         "UPDATE run SET request = '{}'",
         'UPDATE run SET request = \'{"game": 1, "pairs": 1}\'',
         "UPDATE match SET opening = 'null'",
         "UPDATE seat SET player = 9",
-        "UPDATE decision SET match = 'x'",
-        "UPDATE call SET model_reported = CAST(x'ff' AS TEXT)",
+        "UPDATE seat SET rank = NULL",
+        "UPDATE tally SET match = 'x' WHERE rowid = 1",
+        "UPDATE tally SET player = 9 WHERE player = 1",
+        "UPDATE tally SET calls = 'many'",
+        "UPDATE tally SET latencies = x'ff'",
+        "UPDATE tally SET reported = CAST(x'ff' AS TEXT)",
         "DELETE FROM run",
     ],
 )
@@ -267,15 +349,48 @@ def test_wrong_first_answers_are_all_that_were_no_move(tmp_path) -> None:
     assert bot.wrong_first == 0
 
 
-def test_blobs_are_kept_once_and_come_back_exactly(tmp_path) -> None:
-    texts = ["", "plain", "naïve ☃ \x00 \udc80 lone", "long " * 10_000]
+def test_texts_come_back_exactly_and_the_same_are_kept_once(tmp_path) -> None:
+    texts = ["", "plain", "naïve ☃ \x00 \udc80 lone", "long " * 10_000, "1,2\n3"]
     with Record(tmp_path) as record:
-        names = [record.blob(text) for text in texts for _ in range(3)]
+        numbers = [record.blob(text) for text in texts for _ in range(3)]
+        several = record.blob(*texts)
     with reading(tmp_path) as session:
-        assert [blob_text(session, name) for name in names[::3]] == texts
-        with pytest.raises(RecordError, match="no blob"):
-            blob_text(session, b"0" * 16)
-    assert len(set(names)) == len(texts)
+        assert [blob_text(session, number) for number in numbers[::3]] == texts
+        assert blob_texts(session, several) == tuple(texts)
+        with pytest.raises(RecordError, match="no blob 99"):
+            blob_text(session, 99)
+    assert len(set(numbers)) == len(texts)
+
+
+@given(st.lists(st.lists(st.text(), min_size=1, max_size=3), min_size=1, max_size=4))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_texts_that_share_a_base_come_back_exactly(tmp_path_factory, kinds) -> None:
+    directory = tmp_path_factory.mktemp("texts")
+    with Record(directory) as record:
+        numbers = [record.blob(*texts, like="a kind") for texts in kinds]
+    with Record(directory) as record:  # and when it goes on
+        numbers += [record.blob(*texts, like="a kind") for texts in kinds]
+    with reading(directory) as session:
+        assert [blob_texts(session, number) for number in numbers] == [tuple(texts) for texts in kinds * 2]
+
+
+def test_texts_that_differ_little_take_little_room(tmp_path) -> None:
+    same = " ".join(f"word{number}" for number in range(500))
+    with Record(tmp_path) as record:
+        for number in range(50):
+            record.blob(f"{same} {number}", f"answer {number}", like="call")
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+        first, *others = (size for (size,) in db.execute("SELECT length(data) FROM blob ORDER BY id"))
+    assert first > 1000 and max(others) < 100
+
+
+@pytest.mark.parametrize("damage", ["base = id", "base = 99", "data = x'00'", "data = x'', base = NULL"])
+def test_damaged_texts_are_a_record_error(tmp_path, damage) -> None:
+    _, result = play(tmp_path, request("sim:greedy", "bot:random", pairs=1))
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+        db.execute(f"UPDATE blob SET {damage} WHERE base IS NOT NULL")
+    with pytest.raises(RecordError):
+        match_story(tmp_path, result.matches[0].id)
 
 
 def test_rows_are_on_disk_soon_without_being_flushed(tmp_path) -> None:
