@@ -41,7 +41,8 @@ CREATE TABLE new_blob (id INTEGER NOT NULL PRIMARY KEY, base INTEGER REFERENCES 
 
 DECISION = """
 CREATE TABLE new_decision (
-    id VARCHAR NOT NULL PRIMARY KEY, match VARCHAR NOT NULL REFERENCES match (id), ply INTEGER NOT NULL,
+    id VARCHAR NOT NULL PRIMARY KEY,
+    match VARCHAR GENERATED ALWAYS AS (rtrim(rtrim(id, '0123456789'), '-')) VIRTUAL, ply INTEGER NOT NULL,
     seat INTEGER NOT NULL, player INTEGER NOT NULL REFERENCES player (id), action INTEGER,
     action_text VARCHAR NOT NULL, legal JSON NOT NULL, mode VARCHAR NOT NULL, outcome VARCHAR NOT NULL,
     fault VARCHAR NOT NULL, illegal INTEGER NOT NULL, rationale VARCHAR NOT NULL, forecast FLOAT,
@@ -51,13 +52,15 @@ CREATE TABLE new_decision (
 )
 """
 DECISION_KEPT = (
-    "id, match, ply, seat, player, action, action_text, legal, mode, outcome, fault, illegal, rationale, "
+    "id, ply, seat, player, action, action_text, legal, mode, outcome, fault, illegal, rationale, "
     "forecast, state, style_sha, latency_ms, cost_pico, decided"
 )
 
 CALL = """
 CREATE TABLE new_call (
-    id VARCHAR NOT NULL PRIMARY KEY, decision VARCHAR NOT NULL,
+    id VARCHAR NOT NULL PRIMARY KEY,
+    decision VARCHAR GENERATED ALWAYS AS
+        (rtrim(rtrim(rtrim(rtrim(id, '0123456789'), '.'), '0123456789'), '.')) VIRTUAL,
     player INTEGER NOT NULL REFERENCES player (id), ask INTEGER NOT NULL, attempt INTEGER NOT NULL,
     kind VARCHAR NOT NULL, http_status INTEGER, request_id VARCHAR NOT NULL, model_reported VARCHAR NOT NULL,
     tier VARCHAR NOT NULL, input_fresh INTEGER NOT NULL, cache_read INTEGER NOT NULL,
@@ -69,7 +72,7 @@ CREATE TABLE new_call (
 )
 """
 CALL_KEPT = (
-    "id, decision, player, ask, attempt, kind, http_status, request_id, model_reported, tier, input_fresh, "
+    "id, player, ask, attempt, kind, http_status, request_id, model_reported, tier, input_fresh, "
     "cache_read, cache_write_short, cache_write_long, output, reasoning, cost_pico, price, possibly_billed, "
     "latency_ms, started, answer, finish, finish_detail, reasoning_kind, error"
 )

@@ -6,8 +6,9 @@ numbers of rows of `blob` (`*_blob`). Ids are short, sort in playing order and a
 
     run  r1ng05demo00    match  r1ng05demo00-0007a    decision  …-0007a-012    call  …-0007a-012.00.01
 
-An id begins with the id of what it belongs to, so the decisions and calls of a match are a range of ids
-(`of_match`) and need no other index.
+An id begins with the id of what it belongs to: which match a decision is of, and which decision a call is of,
+are columns that SQLite reads off the id, and all that belongs to one is a range of ids (`of_match`), so that
+neither is stored again nor has an index of its own.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Column, LargeBinary
+from sqlalchemy import JSON, Column, Computed, LargeBinary, String
 from sqlmodel import Field, SQLModel
 
 SCHEMA_VERSION = 3
+
+DIGITS = "0123456789"
+MATCH_OF_DECISION = f"rtrim(rtrim(id, '{DIGITS}'), '-')"
+DECISION_OF_CALL = f"rtrim(rtrim(rtrim(rtrim(id, '{DIGITS}'), '.'), '{DIGITS}'), '.')"
 
 
 class Meta(SQLModel, table=True):
@@ -132,7 +137,7 @@ class Decision(SQLModel, table=True):
 
     __tablename__: ClassVar[str] = "decision"
     id: str = Field(primary_key=True)
-    match: str = Field(foreign_key="match.id")
+    match: str = Field(sa_column=Column(String, Computed(MATCH_OF_DECISION, persisted=False)))
     ply: int
     seat: int
     player: int = Field(foreign_key="player.id")
@@ -164,7 +169,7 @@ class Call(SQLModel, table=True):
 
     __tablename__: ClassVar[str] = "call"
     id: str = Field(primary_key=True)
-    decision: str
+    decision: str = Field(sa_column=Column(String, Computed(DECISION_OF_CALL, persisted=False)))
     player: int = Field(foreign_key="player.id")
     ask: int
     attempt: int
@@ -267,7 +272,7 @@ VIEWS: Mapping[str, str] = {
         FROM (SELECT * FROM v_seat ORDER BY match, seat) GROUP BY match
     ) s ON s.match = m.id
     LEFT JOIN (
-        SELECT substr(decision, 1, length(decision) - 4) AS match,
+        SELECT rtrim(rtrim(decision, '0123456789'), '-') AS match,
                sum(iif(possibly_billed, 0, cost_pico)) AS sure, sum(iif(possibly_billed, cost_pico, 0)) AS possible
         FROM call GROUP BY 1
     ) c ON c.match = m.id

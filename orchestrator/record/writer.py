@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import operator
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -218,32 +219,38 @@ class Batch:
 
 
 class Statement:
-    """How rows of a table with certain columns go in: as values of one prepared statement."""
+    """How rows of a table with certain columns go in: as values of one prepared statement.
 
-    def __init__(self, table: str, *columns: str) -> None:
+    Columns that SQLite computes are left to it.
+    """
+
+    def __init__(self, table: str, *given: str) -> None:
         known = SQLModel.metadata.tables[table]
         keys = [column.name for column in known.primary_key]
+        columns = [name for name in given if known.columns[name].computed is None]
         changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in keys)
         self.sql = (
             f"INSERT INTO {known.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
             f"ON CONFLICT ({', '.join(keys)}) DO {f'UPDATE SET {changed}' if changed else 'NOTHING'}"
         )
-        self._json = [
-            place for place, name in enumerate(columns) if isinstance(known.columns[name].type, JSON)
-        ]
-        self._null = {place for place in self._json if known.columns[columns[place]].nullable}
+        self._columns = operator.itemgetter(*columns)
+        self._json = {
+            place: column.nullable
+            for place, column in enumerate(known.columns[name] for name in columns)
+            if isinstance(column.type, JSON)
+        }
 
-    def values(self, rows: Iterable[Mapping[str, Any]]) -> Sequence[tuple[Any, ...]]:
-        return [self._value(row) for row in rows]
+    def values(self, rows: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+        """In the order of the statement's marks; JSON as text."""
+        values = [self._columns(row) for row in rows]
+        return [self._written(row) for row in values] if self._json else values
 
-    def _value(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
-        if not self._json:
-            return tuple(row.values())
-        values = list(row.values())
-        for place in self._json:
-            if values[place] is not None or place not in self._null:
-                values[place] = json.dumps(values[place], separators=(",", ":"))
-        return tuple(values)
+    def _written(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        written = list(row)
+        for place, nullable in self._json.items():
+            if row[place] is not None or not nullable:
+                written[place] = json.dumps(row[place], separators=(",", ":"))
+        return tuple(written)
 
 
 def _wake(waiting: Iterable[asyncio.Future[None]], error: RecordError | None) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import sqlite3
 import time
 import zlib
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.events import Event
-from orchestrator.record import database, tables
+from orchestrator.record import database, tables, writer
 from orchestrator.record.check import check_money
 from orchestrator.record.database import RecordError, connect, migrate
 from orchestrator.record.reading import match_story, reading, run_result
 from orchestrator.record.store import Record, blob_text, blob_texts
+from orchestrator.record.tallies import keep_tallies
+from orchestrator.record.writer import Writer
 from orchestrator.request import resumed_request
 from tests.orchestrator.duels import play, request
 
@@ -69,9 +74,11 @@ def schema(path: Path) -> dict[str, list[str]]:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         return {
-            table: sorted(f"{name} {kind} {needed} {key}" for _, name, kind, needed, _, key in columns)
+            table: sorted(
+                f"{name} {kind} {needed} {key} {how}" for _, name, kind, needed, _, key, how in columns
+            )
             for (table,) in tables
-            if (columns := db.execute(f"PRAGMA table_info({table})").fetchall())
+            if (columns := db.execute(f"PRAGMA table_xinfo({table})").fetchall())
         }
 
 
@@ -81,7 +88,7 @@ def test_the_schema_is_the_released_one(tmp_path) -> None:
         pass
     with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         columns = {
-            table: " ".join(name for _, name, *_ in db.execute(f"PRAGMA table_info({table})"))
+            table: " ".join(name for _, name, *_ in db.execute(f"PRAGMA table_xinfo({table})"))
             for table in SCHEMA
         }
     assert (tables.SCHEMA_VERSION, columns) == (3, SCHEMA)
@@ -323,13 +330,16 @@ def test_attempts_and_matches_come_in_the_order_of_their_numbers(tmp_path) -> No
     first = result.matches[0].id
     with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
         db.execute("UPDATE call SET attempt = 2, ask = 0 WHERE decision LIKE ?", (f"{first}-%",))
-        (row,) = db.execute("SELECT * FROM call WHERE decision LIKE ? LIMIT 1", (f"{first}-%",)).fetchall()
-        names = [name for _, name, *_ in db.execute("PRAGMA table_info(call)")]
+        names = [name for _, name, *_ in db.execute("PRAGMA table_info(call)")]  # without what is computed
+        query = f"SELECT decision, {','.join(names)} FROM call WHERE decision LIKE ? LIMIT 1"
+        ((decision, *row),) = db.execute(query, (f"{first}-%",)).fetchall()
         for ask, attempt in ((10, 1), (0, 10), (2, 1)):
             new = dict(zip(names, row, strict=True)) | {"ask": ask, "attempt": attempt}
-            new["id"] = f"{new['decision']}.{ask}.{attempt}"
-            db.execute(f"INSERT INTO call VALUES ({','.join('?' * len(new))})", list(new.values()))
-        decision = row[names.index("decision")]
+            new["id"] = f"{decision}.{ask}.{attempt}"
+            db.execute(
+                f"INSERT INTO call ({','.join(names)}) VALUES ({','.join('?' * len(new))})",
+                list(new.values()),
+            )
         db.execute("UPDATE match SET pair = pair + 2 WHERE pair = 0")
     calls = match_story(tmp_path, first).calls[decision]
     assert [(call.ask, call.attempt) for call in calls] == [(0, 2), (0, 10), (2, 1), (10, 1)]
@@ -440,3 +450,190 @@ def test_a_match_is_found_by_the_end_of_its_id(tmp_path) -> None:
         match_story(tmp_path, "0009a")
     with pytest.raises(RecordError, match="several matches"):
         match_story(tmp_path, "a")
+
+
+# ── until it is durable ──────────────────────────────────────────────────────────────────────────
+
+
+def on_disk(directory: Path) -> int:
+    with closing(sqlite3.connect(directory / "record.db", isolation_level=None)) as db:
+        return int(db.execute("SELECT count(*) FROM blob").fetchone()[0])
+
+
+def test_what_is_durable_is_there_for_everybody(tmp_path) -> None:
+    async def write(record: Record, number: int) -> None:
+        record.blob(f"text {number}")
+        await record.durable()
+        assert number < on_disk(tmp_path)
+
+    async def one_after_the_other() -> None:
+        for number in range(20):
+            await write(record, number)
+
+    with Record(tmp_path) as record:
+        asyncio.run(one_after_the_other())
+
+
+def test_five_hundred_who_wait_at_once_share_commits(tmp_path, monkeypatch) -> None:
+    batches = []
+    writing = Writer._write
+    monkeypatch.setattr(Writer, "_write", lambda *args: (batches.append(args), writing(*args)))
+
+    async def write(number: int) -> None:
+        record.blob(f"text {number}")
+        await record.durable()
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(write(number) for number in range(500)))
+
+    with Record(tmp_path) as record:
+        asyncio.run(all_at_once())
+        assert on_disk(tmp_path) == 500
+    assert len(batches) < 100
+
+
+def test_who_waits_does_not_wait_for_the_batch_to_fill(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(writer, "BATCH_S", 3600.0)
+
+    async def write() -> None:
+        record.blob("a text")
+        await asyncio.wait_for(record.durable(), 60)
+
+    with Record(tmp_path) as record:
+        asyncio.run(write())
+        record.blob("one more")
+        record.flush()
+        assert on_disk(tmp_path) == 2
+        record.blob("at the end")
+    assert on_disk(tmp_path) == 3
+
+
+def test_to_give_up_waiting_changes_nothing(tmp_path) -> None:
+    async def give_up() -> None:
+        waiting = []
+        for number in range(50):
+            record.blob(f"text {number}")
+            waiting.append(asyncio.create_task(record.durable()))
+        await asyncio.sleep(0)
+        for task in waiting[::2]:
+            task.cancel()
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        assert ended[1::2] == [None] * 25
+        assert all(isinstance(one, asyncio.CancelledError | None) for one in ended)
+
+    async def leave() -> None:
+        record.blob("text 50")
+        asyncio.create_task(record.durable())  # noqa: RUF006 - its loop is gone before it is done
+        await asyncio.sleep(0)
+
+    with Record(tmp_path) as record:
+        asyncio.run(give_up())
+        asyncio.run(leave())
+        asyncio.run(record.durable())
+    assert on_disk(tmp_path) == 51
+
+
+def test_what_cannot_be_made_durable_says_so_to_everybody(tmp_path) -> None:
+    async def write(number: int) -> None:
+        record.blob(f"text {number}")
+        await record.durable()
+
+    async def all_at_once() -> list[BaseException | None]:
+        return await asyncio.gather(*(write(number) for number in range(20)), return_exceptions=True)
+
+    record = Record(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+        db.execute("DROP TABLE blob")
+    for _ in range(2):
+        ended = asyncio.run(all_at_once())
+        assert all(isinstance(one, RecordError) and "cannot be written" in str(one) for one in ended)
+    record.close()
+
+
+def test_a_closed_record_is_durable(tmp_path) -> None:
+    with Record(tmp_path) as record:
+        record.blob("a text")
+    asyncio.run(record.durable())
+    assert on_disk(tmp_path) == 1
+    assert not (tmp_path / "record.db-wal").exists()
+
+
+def test_a_row_that_comes_back_replaces_the_one_that_left(tmp_path) -> None:
+    """Where it stands, with the columns that it has."""
+    call = {"id": "r-0001a-000.00.01", "player": 1, "ask": 0, "attempt": 1, "started": 1.0, "request_id": "",
+            "model_reported": "", "tier": "standard", "input_fresh": 0, "cache_read": 0, "cache_write_short": 0,
+            "cache_write_long": 0, "output": 0, "reasoning": 0, "cost_pico": 9, "possibly_billed": True,
+            "latency_ms": 0.0, "finish": "", "finish_detail": "", "reasoning_kind": "none", "error": ""}  # fmt: skip
+    with Record(tmp_path) as record:
+        for number in (2, 1):
+            record.put_columns(tables.Call, **{**call, "id": f"r-0001a-00{number}.00.01", "kind": "sent"})
+        record.put_columns(tables.Call, **{**call, "id": "r-0001a-002.00.01", "kind": "ok", "cost_pico": 5})
+        assert record.spent() == {1: 14}
+    with reading(tmp_path) as session:
+        rows = session.connection().exec_driver_sql(
+            "SELECT decision, kind, cost_pico FROM call ORDER BY rowid"
+        )
+        assert [tuple(row) for row in rows] == [("r-0001a-002", "ok", 5), ("r-0001a-001", "sent", 9)]
+
+
+def test_what_is_spent_is_what_every_call_says(tmp_path) -> None:
+    with Record(tmp_path) as record:
+        assert record.spent() == {}
+    players = "sim:greedy?price=3,15&500=0.2&illegal=0.2&seed=4", "bot:random"
+    _, result = play(tmp_path / "run", request(*players, pairs=4, price="3,15"))
+    with Record(tmp_path / "run") as record:
+        spent = record.spent()
+    model, bot = result.standings
+    assert spent == {1: model.cost_pico + model.possibly_pico, 2: 0}
+    assert model.calls > model.decisions and bot.calls == 0
+
+
+# ── what adds up ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("UPDATE call SET cost_pico = cost_pico + 1 WHERE rowid = 1", "its answered calls"),
+        ("UPDATE decision SET cost_pico = 1 WHERE mode = 'bot'", "its answered calls 0"),
+        ("UPDATE call SET cost_pico = -1 WHERE rowid = 2", "negative cost"),
+        ("UPDATE tally SET cost_pico = cost_pico + 1 WHERE player = 1", "the standings say"),
+        ("UPDATE tally SET illegal = illegal + 1", "the tally of player"),
+        ("DELETE FROM call WHERE rowid = 1", "its answered calls 0"),
+    ],
+)
+def test_money_that_does_not_add_up_is_told(tmp_path, wrong, says) -> None:
+    play(tmp_path, request("sim:greedy", "bot:random", pairs=1))
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+        db.execute("UPDATE call SET cost_pico = 7, price = 'p'")
+        db.execute("UPDATE decision SET cost_pico = 7 WHERE mode = 'json'")
+        keep_tallies(db, [match for (match,) in db.execute("SELECT id FROM match")])
+        assert check_money(tmp_path) == []
+        db.execute(wrong)
+    assert any(says in told for told in check_money(tmp_path))
+
+
+def test_open_matches_are_counted_as_they_stand(tmp_path) -> None:
+    """A run that was stopped says the same as one whose matches were all tallied."""
+    asked = request("sim:greedy?illegal=0.3&seed=5", "bot:random", pairs=3)
+    _, result = play(tmp_path, asked, stop_after=14, concurrency=3)
+    assert {match.status for match in result.matches} >= {"stopped"}
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+        assert db.execute("SELECT count(*) FROM tally t JOIN match m ON m.id = t.match WHERE status = 'stopped'"
+                          ).fetchone() == (0,)  # fmt: skip
+        keep_tallies(db, [match.id for match in result.matches])
+    again = run_result(tmp_path)
+    assert [replace(standing, player=None) for standing in again.standings] == [
+        replace(standing, player=None) for standing in result.standings
+    ]
+    assert sum(standing.decisions for standing in again.standings) >= 14
+
+
+def test_times_are_told_as_they_were(tmp_path) -> None:
+    _, result = play(tmp_path, request("sim:greedy?latency=0.001", "sim:random", pairs=3))
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+        for standing in result.standings:
+            query = "SELECT latency_ms FROM decision WHERE player = ? ORDER BY latency_ms"
+            took = [round(ms, 1) for (ms,) in db.execute(query, (standing.player.id,))]
+            at = [took[math.ceil(share * len(took)) - 1] for share in (0.5, 0.95)]
+            assert standing.latency_ms(0.5, 0.95) == at and standing.asked == len(took)
