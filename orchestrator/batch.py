@@ -194,7 +194,7 @@ class Courier:
             status = await self._patiently(partial(self.provider.poll, self.wave.batch))
             if status.ended:
                 return
-            if status != known:
+            if (status.done, status.failed, status.detail) != (known.done, known.failed, known.detail):
                 self.tell("progress", done=status.done, failed=status.failed, detail=status.detail)
             known = status
 
@@ -300,8 +300,7 @@ class Desk:
     """Where the attempts of all running matches meet. One per run, on the event loop that plays it.
 
     Whoever sends puts what came back on record before it awaits anything else: a wave is closed on that.
-    `back` is told of a call that never left the desk because its match was stopped; `durable` returns once
-    everything put so far is on disk.
+    `back` is told of a call that never left the desk because its match was stopped: it cost nothing.
     """
 
     def __init__(
@@ -313,14 +312,12 @@ class Desk:
         back: Back,
         *,
         pace: Pace | None = None,
-        durable: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         run = record.run()
         assert run is not None, "a desk stands in a run that began"
         self._record, self._events, self._stop = record, events, stop
         self._budget, self._back = budget, back
         self._pace = pace or Pace()
-        self._durable = durable or partial(asyncio.to_thread, record.flush)
         self._run = run.id
         self._labels = {player.id: player.label for player in record.players()}
         self._numbers = _numbers(record)
@@ -459,7 +456,7 @@ class Desk:
         try:
             courier.wave.calls_blob = self._record.blob("\n".join(parts))
             self._record.put(courier.wave)
-            await self._durable()
+            await self._record.durable()
             self._stop.check()
             await courier.hand_in({call: part.request for call, part in parts.items()})
             await courier.bring(set(parts), partial(_answer, parts), partial(self._come, sent))
@@ -507,6 +504,8 @@ def _answer(parts: Mapping[str, _Part], call: str, came: Reply | ProviderError) 
     if answer.done():  # its match was stopped meanwhile
         return
     if isinstance(came, ProviderError):
+        if isinstance(came, Retryable):
+            came.retry_after_s = None  # the next wave is wait enough, and others would wait for this match
         answer.set_exception(came)
     else:
         answer.set_result(came)
@@ -516,7 +515,7 @@ def _of_one(error: ProviderError) -> ProviderError:
     """What a refused wave means to one of its calls; the body that was sent holds the others' too."""
     more = {"status": error.status, "request_id": error.request_id, "raw_response": error.raw_response}
     if isinstance(error, Retryable):
-        return Retryable(error.kind, error.message, retry_after_s=error.retry_after_s, **more)  # type: ignore[arg-type]
+        return Retryable(error.kind, error.message, **more)  # type: ignore[arg-type]
     return Final(error.kind, error.message, **more)  # type: ignore[arg-type]
 
 
