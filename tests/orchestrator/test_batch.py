@@ -327,6 +327,7 @@ class Process:
                 reply = await self.line(player).send(name, request)
             except ProviderError as error:
                 self.put(name, player, error.kind, possibly=getattr(error, "possibly_billed", False))
+                assert getattr(error, "retry_after_s", None) is None, "the next wave is wait enough"
                 if isinstance(error, Final):
                     raise
             else:
@@ -467,7 +468,6 @@ def test_attempts_that_failed_join_the_next_wave(tmp_path) -> None:
             )
             assert len(process.waves()) == max(attempts.values())
             assert service.answered.total() == questions(plan)
-        assert max(process.clock.slept) < 99999, "nobody waits for a part's Retry-After: the next wave does"
 
     asyncio.run(go())
 
@@ -797,6 +797,25 @@ def test_a_submission_on_its_way_arrives_though_the_run_stops(tmp_path) -> None:
             assert [(wave.status, wave.batch) for wave in process.waves()] == [("open", "batch-1")]
 
     process: Any = None
+    asyncio.run(go())
+
+
+def test_a_wave_is_not_handed_in_once_the_run_stops(tmp_path, monkeypatch) -> None:
+    service = Broken()
+
+    async def go() -> None:
+        async def durable() -> None:
+            process.stop.put_up()
+
+        with Record(tmp_path) as record:
+            process = Process(record, Plan(1, (1,)), {1: service})
+            monkeypatch.setattr(record, "durable", durable)
+            (came,) = await attempts(process, ["a.00.01"])
+            assert isinstance(came, Stopped)
+            later = Process(record, process.plan, {1: service})
+            assert (await later.collect(), later.kinds()) == (1, {"connection": 1})
+        assert service.submissions == 0
+
     asyncio.run(go())
 
 
