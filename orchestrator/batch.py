@@ -142,9 +142,10 @@ class Courier:
             )
         except Final as error:
             raise self._halt(error) from error
-        if batch is not None:
-            self._opened(batch)
-        return batch is not None
+        if batch is None or await self._is_anothers(batch):
+            return False
+        self._opened(batch)
+        return True
 
     async def bring(self, awaited: set[str], hand: Back, coming: Callable[[], None] = lambda: None) -> None:
         """Wait for the end and `hand` each awaited call once what it came to; `coming` is told before the first."""
@@ -179,6 +180,13 @@ class Courier:
             seconds=seconds,
             **more,
         )
+
+    async def _is_anothers(self, batch: str) -> bool:
+        """Where a service keeps no names, what it found may be another player's wave of the same time and size."""
+        await self.record.durable()
+        query = select(tables.Wave.id).where(tables.Wave.batch == batch, tables.Wave.id != self.wave.id)
+        with self.record.session() as session:
+            return session.exec(query).first() is not None
 
     def _opened(self, batch: str) -> None:
         self.wave.batch, self.wave.status = batch, "open"

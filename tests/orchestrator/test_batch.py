@@ -633,6 +633,35 @@ def test_a_submission_whose_answer_is_lost_is_found_and_not_repeated(tmp_path) -
     )
 
 
+def test_another_players_wave_is_not_taken_for_a_lost_one(tmp_path) -> None:
+    """A service without names finds by time and size, and both players' waves have the same."""
+
+    class Nameless(Service):
+        async def submit(self, name: str, requests: Mapping[str, Request]) -> str:
+            if name.endswith(".1") and not self.tried:
+                self.tried = True
+                raise Retryable("connection", "did not arrive")
+            return await super().submit(name, requests)
+
+        async def find(self, name: str, since_unix: float, ids: Sequence[str]) -> str | None:
+            return next((b for b, kept in self.batches.items() if len(kept.requests) == len(ids)), None)
+
+        tried = False
+
+    service = Nameless(random.Random(1), longest=99)
+    plan = Plan(2, (1, 2), plies=(1, 1))
+
+    async def go() -> None:
+        with Record(tmp_path) as record:
+            process = Process(record, plan, {1: service, 2: service})
+            await process.play()
+            assert process.said == await online(plan)
+            assert [wave.batch for wave in process.waves()] == ["batch-2", "batch-1"]
+            assert process.kinds() == {"ok": 2}
+
+    asyncio.run(go())
+
+
 @pytest.mark.parametrize("verb", ["poll", "results"])
 def test_a_service_that_cannot_be_reached_ends_the_run_and_loses_no_wave(tmp_path, verb) -> None:
     service = Broken(**{verb: timeouts(1)})
