@@ -97,7 +97,7 @@ class Courier:
 
     def __init__(
         self,
-        provider: BatchProvider,
+        providers: Mapping[int, BatchProvider],
         wave: tables.Wave,
         label: str,
         *,
@@ -106,7 +106,8 @@ class Courier:
         stop: StopSign,
         pace: Pace,
     ) -> None:
-        self.provider = provider
+        self.providers = providers
+        self.provider = providers[wave.player]
         self.wave = wave
         self.label = label
         self.record = record
@@ -184,9 +185,9 @@ class Courier:
     async def _is_anothers(self, batch: str) -> bool:
         """Where a service keeps no names, what it found may be another player's wave of the same time and size."""
         await self.record.durable()
-        query = select(tables.Wave.id).where(tables.Wave.batch == batch, tables.Wave.id != self.wave.id)
+        query = select(tables.Wave.player).where(tables.Wave.status == "open", tables.Wave.batch == batch)
         with self.record.session() as session:
-            return session.exec(query).first() is not None
+            return any(self.providers[player] is self.provider for player in session.exec(query))
 
     def _opened(self, batch: str) -> None:
         self.wave.batch, self.wave.status = batch, "open"
@@ -330,6 +331,7 @@ class Desk:
         self._labels = {player.id: player.label for player in record.players()}
         self._numbers = _numbers(record)
         self._lanes: dict[int, _Lane] = {}
+        self._providers: dict[int, BatchProvider] = {}
         self._sent: set[_Sent] = set()  # not closed
         self._running = self._resting = 0
         self._looking = False
@@ -338,6 +340,7 @@ class Desk:
         """The Line of a player, by its number in the record; asked twice, it is the same one."""
         if player not in self._lanes:
             self._labels.setdefault(player, model)
+            self._providers[player] = provider
             self._lanes[player] = _Lane(self, player, provider, self._numbers.get(player, 0))
         return self._lanes[player]
 
@@ -374,7 +377,7 @@ class Desk:
         """Ask the services to stop every wave that is out; how many were asked. Their results stay to be collected."""
         return await cancel_all(
             [sent.courier.wave for sent in self._sent],
-            {lane.player: lane.provider for lane in self._lanes.values()},
+            self._providers,
         )
 
     # ── a match's side ───────────────────────────────────────────────────────────────────────────
@@ -444,7 +447,7 @@ class Desk:
             submitted=self._pace.unix(),
         )
         courier = Courier(
-            lane.provider,
+            self._providers,
             wave,
             self._labels[lane.player],
             record=self._record,
@@ -593,7 +596,8 @@ async def collect(
     told: what a match had already taken stays as it is, so that this can itself be interrupted and begun again.
     A wave that was never handed in, and a call that is in no wave at all, cost nothing and are told so.
 
-    Raises Stopped, and Halt where a service cannot be reached or refuses the key: the waves then stay open.
+    Raises Stopped; Halt where a service cannot be reached or refuses the key: the waves then stay open; RecordError
+    for a wave of a player that is not among `providers`.
     """
     labels = {player.id: player.label for player in record.players()}
     sent = _sent_calls(record, providers)
@@ -604,13 +608,19 @@ async def collect(
         told += 1
         back(call, came)
 
+    for wave in waves:
+        if wave.player not in providers:
+            raise RecordError(
+                f"wave {wave.id} of {labels.get(wave.player, 'a player')} is open, but that player does not play in "
+                "batches now: resume as the run was begun"
+            )
     handed = {wave.id: _calls(record, wave) for wave in waves}
     for call in sorted(sent.difference(*handed.values())):
         tell(call, _never_left())
     for wave in waves:  # one after the other: the services work on all of them meanwhile
         calls = handed[wave.id]
         courier = Courier(
-            _of_player(providers, wave, labels),
+            providers,
             wave,
             labels.get(wave.player, ""),
             record=record,
@@ -646,17 +656,6 @@ async def cancel_all(waves: Sequence[tables.Wave], providers: Mapping[int, Batch
     if trouble is not None:
         raise trouble
     return asked
-
-
-def _of_player(
-    providers: Mapping[int, BatchProvider], wave: tables.Wave, labels: Mapping[int, str]
-) -> BatchProvider:
-    if wave.player not in providers:
-        raise RecordError(
-            f"wave {wave.id} of {labels.get(wave.player, 'a player')} is open, but that player does not play in "
-            "batches now: resume as the run was begun"
-        )
-    return providers[wave.player]
 
 
 def _sent_calls(record: Record, players: Mapping[int, BatchProvider]) -> set[str]:

@@ -409,7 +409,7 @@ ROUGH = Trouble(0.2, 0.2, 0.2, 0.5, 0.15, 0.1, 0.05)
 # ── waves ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_the_same_answers_as_online_each_asked_for_once(tmp_path, seed) -> None:
     plan, rng = random_plan(seed), random.Random(seed)
     services = {player: Service(rng, ROUGH) for player in plan.players}
@@ -638,17 +638,20 @@ def test_another_players_wave_is_not_taken_for_a_lost_one(tmp_path) -> None:
 
     class Nameless(Service):
         async def submit(self, name: str, requests: Mapping[str, Request]) -> str:
-            if name.endswith(".1") and not self.tried:
-                self.tried = True
+            if name.endswith(".1") and not self.batches:
+                await others.wait()
                 raise Retryable("connection", "did not arrive")
-            return await super().submit(name, requests)
+            others.set()
+            identifier = await super().submit(name, requests)
+            self.batches[identifier].polls = 30
+            return identifier
 
         async def find(self, name: str, since_unix: float, ids: Sequence[str]) -> str | None:
-            return next((b for b, kept in self.batches.items() if len(kept.requests) == len(ids)), None)
+            going_on = [identifier for identifier, kept in self.batches.items() if kept.results is None]
+            return going_on[0] if going_on else None
 
-        tried = False
-
-    service = Nameless(random.Random(1), longest=99)
+    others = asyncio.Event()
+    service = Nameless(random.Random(1))
     plan = Plan(2, (1, 2), plies=(1, 1))
 
     async def go() -> None:
@@ -945,7 +948,7 @@ class Life:
             return process
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(15))
 def test_ended_anywhere_nothing_is_lost_and_nothing_asked_twice(tmp_path, seed) -> None:
     """A process is stopped or killed at any step, its service is not; the next ones go on from what is on disk."""
     plan, rng = random_plan(seed), random.Random(f"end {seed}")
