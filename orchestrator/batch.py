@@ -32,6 +32,7 @@ from sqlmodel import Session, col, func, select
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from orchestrator.events import Events
+from orchestrator.lines import unheard
 from orchestrator.players import Halt, Stopped, StopSign
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError
@@ -46,11 +47,15 @@ from providers.base import (
     Request,
     Retryable,
 )
+from providers.retry import Leaves
 
 T = TypeVar("T")
 
-Back = Callable[[str, Reply | ProviderError], None]
-"""Keeps what a call of kind `sent` came to, in place of its row; must not block."""
+Hand = Callable[[str, Reply | ProviderError], None]
+"""Gives a call what it came to."""
+
+Back = Callable[[tables.Call, Reply | ProviderError], None]
+"""Keeps what a call of an earlier process came to, in place of its row, which says `sent`."""
 
 DAY_S = 86_400.0
 VENDORS_SAY_S = (60.0, 3600.0, DAY_S)
@@ -148,7 +153,7 @@ class Courier:
         self._opened(batch)
         return True
 
-    async def bring(self, awaited: set[str], hand: Back, coming: Callable[[], None] = lambda: None) -> None:
+    async def bring(self, awaited: set[str], hand: Hand, coming: Callable[[], None] = lambda: None) -> None:
         """Wait for the end and `hand` each awaited call once what it came to; `coming` is told before the first."""
         try:
             await self._end()
@@ -207,7 +212,7 @@ class Courier:
                 self.tell("progress", done=status.done, failed=status.failed, detail=status.detail)
             known = status
 
-    async def _results(self, awaited: set[str], hand: Back) -> None:
+    async def _results(self, awaited: set[str], hand: Hand) -> None:
         """One reading of the results; what an earlier one brought is not awaited any more."""
         results = self.provider.results(self.wave.batch)
         try:
@@ -219,7 +224,7 @@ class Courier:
             if isinstance(results, AsyncGenerator):
                 await results.aclose()
 
-    def _hand(self, call: str, came: Reply | ProviderError, hand: Back) -> None:
+    def _hand(self, call: str, came: Reply | ProviderError, hand: Hand) -> None:
         self._done += isinstance(came, Reply)
         self._failed += isinstance(came, ProviderError)
         hand(call, came)
@@ -245,6 +250,7 @@ class Courier:
             raise self._halt(error) from error
 
     async def _sleep(self, seconds: float) -> None:
+        self.stop.check()
         await self.stop.unless_up(self.pace.sleep(seconds))
 
     def _halt(self, error: ProviderError) -> Halt:
@@ -275,19 +281,19 @@ class _Part:
 
     call: str
     request: Request
+    leaves: Leaves
     answer: asyncio.Future[Reply]
-    wave: _Sent | None = None
+    sent: _Sent | None = None
     rests: bool = True
 
 
 @dataclass(slots=True, eq=False)
 class _Sent:
-    """A wave that has left the desk; `untaken` are the calls whose match has not taken what came back."""
+    """A wave that is out; `untaken` are the calls whose match has not taken what came back."""
 
     courier: Courier
-    parts: dict[str, _Part]
+    parts: Mapping[str, _Part]
     untaken: set[str]
-    task: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -299,17 +305,17 @@ class _Lane:
     provider: BatchProvider
     waves: int  # numbers given so far
     waiting: dict[str, _Part] = field(default_factory=dict)
-    out: set[_Sent] = field(default_factory=set)
+    out: int = 0
 
-    async def send(self, call: str, request: Request) -> Reply:
-        return await self.desk.wait(self, call, request)
+    async def send(self, call: str, request: Request, leaves: Leaves = unheard) -> Reply:
+        return await self.desk.wait(self, call, request, leaves)
 
 
 class Desk:
     """Where the attempts of all running matches meet. One per run, on the event loop that plays it.
 
-    Whoever sends puts what came back on record before it awaits anything else: a wave is closed on that.
-    `back` is told of a call that never left the desk because its match was stopped: it cost nothing.
+    Whoever sends puts what came back on record before it awaits anything else: a wave is closed on that. A call
+    leaves with its wave; what waits at the desk when the run stops was never on the bill.
     """
 
     def __init__(
@@ -318,14 +324,13 @@ class Desk:
         events: Events,
         stop: StopSign,
         budget: Purse,
-        back: Back,
         *,
         pace: Pace | None = None,
     ) -> None:
         run = record.run()
         assert run is not None, "a desk stands in a run that began"
         self._record, self._events, self._stop = record, events, stop
-        self._budget, self._back = budget, back
+        self._budget = budget
         self._pace = pace or Pace()
         self._run = run.id
         self._labels = {player.id: player.label for player in record.players()}
@@ -333,6 +338,7 @@ class Desk:
         self._lanes: dict[int, _Lane] = {}
         self._providers: dict[int, BatchProvider] = {}
         self._sent: set[_Sent] = set()  # not closed
+        self._tasks: set[asyncio.Task[None]] = set()
         self._running = self._resting = 0
         self._looking = False
 
@@ -361,17 +367,16 @@ class Desk:
     async def aclose(self) -> None:
         """The run ends: what is being handed in gets a moment to arrive, what is out stays out and is told."""
         await asyncio.sleep(0)  # what was just taken is closed
-        tasks = [sent.task for sent in self._sent if sent.task is not None and not sent.task.done()]
-        arriving = [s.task for s in self._sent if s.task in tasks and s.courier.wave.status == "submitting"]
-        for task in tasks:
-            if task not in arriving:
-                task.cancel()
-        if arriving:
-            await asyncio.wait([task for task in arriving if task is not None], timeout=GRACE_S)
-        for task in tasks:
+        if self._tasks:  # once the sign is up, none of them waits for results
+            await asyncio.wait(self._tasks, timeout=GRACE_S)
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._tell_left()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._sent:
+            for sent in self._sent:
+                sent.courier.tell("left")
+            calls = sum(sent.courier.wave.calls for sent in self._sent)
+            self._events.emit("notice", text=left_open(len(self._sent), calls))
 
     async def cancel_all(self) -> int:
         """Ask the services to stop every wave that is out; how many were asked. Their results stay to be collected."""
@@ -382,9 +387,9 @@ class Desk:
 
     # ── a match's side ───────────────────────────────────────────────────────────────────────────
 
-    async def wait(self, lane: _Lane, call: str, request: Request) -> Reply:
+    async def wait(self, lane: _Lane, call: str, request: Request, leaves: Leaves) -> Reply:
         """One attempt, from joining the player's next wave to what it came to. Raises as `send` does, and Stopped."""
-        part = _Part(call, request, asyncio.get_running_loop().create_future())
+        part = _Part(call, request, leaves, asyncio.get_running_loop().create_future())
         lane.waiting[call] = part
         self._resting += 1
         self.look()
@@ -395,8 +400,7 @@ class Desk:
             raise
         except BaseException:  # stopped, or trouble of ours: the wave stays open for whoever resumes
             self._rouse(part)
-            if lane.waiting.pop(call, None) is not None:
-                self._back(call, _never_left())
+            lane.waiting.pop(call, None)
             raise
         self._take(part)
         return reply
@@ -406,8 +410,9 @@ class Desk:
         asyncio.get_running_loop().call_soon(self._taken, part)
 
     def _taken(self, part: _Part) -> None:
-        sent = part.wave
-        assert sent is not None
+        sent = part.sent
+        if sent is None:  # it was held back as it left
+            return
         sent.untaken.discard(part.call)
         if not sent.untaken:
             self._sent.discard(sent)
@@ -431,10 +436,36 @@ class Desk:
                 parts = [lane.waiting[call] for call in sorted(lane.waiting)]
                 lane.waiting.clear()
                 for some in _fitting(parts, lane.provider.batch_limits()):
-                    self._leave(lane, some)
+                    lane.out += 1
+                    task = asyncio.create_task(self._carry(lane, some))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
 
-    def _leave(self, lane: _Lane, parts: Sequence[_Part]) -> None:
-        calls = [part.call for part in parts]
+    async def _carry(self, lane: _Lane, parts: Sequence[_Part]) -> None:
+        """From the desk to the service and back."""
+        try:
+            left = await self._leave(parts)
+            if left:
+                await self._bring(self._wave(lane, left))
+        except Stopped:
+            pass  # those who wait heard it themselves
+        except Exception as trouble:  # a Halt, the disk's, or a bug of ours: nobody is left waiting
+            for part in parts:
+                self._hold(part, trouble)
+        finally:
+            lane.out -= 1
+            self.look()
+
+    async def _leave(self, parts: Sequence[_Part]) -> dict[str, _Part]:
+        """Every part says that it leaves, which may hold it back; those that do, by call."""
+        parts = [part for part in parts if not part.answer.done()]
+        told = await asyncio.gather(*(part.leaves() for part in parts), return_exceptions=True)
+        for part, trouble in zip(parts, told, strict=True):
+            if trouble is not None:
+                self._hold(part, trouble)
+        return {part.call: part for part in parts if not part.answer.done()}
+
+    def _wave(self, lane: _Lane, parts: Mapping[str, _Part]) -> _Sent:
         lane.waves += 1
         wave = tables.Wave(
             id=f"{self._run}-w{lane.waves:04d}.{lane.player}",
@@ -442,10 +473,11 @@ class Desk:
             number=lane.waves,
             player=lane.player,
             status="submitting",
-            calls=len(calls),
-            calls_blob=b"",
+            calls=len(parts),
+            calls_blob=self._record.blob("\n".join(parts)),
             submitted=self._pace.unix(),
         )
+        self._record.put(wave)
         courier = Courier(
             self._providers,
             wave,
@@ -455,50 +487,36 @@ class Desk:
             stop=self._stop,
             pace=self._pace,
         )
-        sent = _Sent(courier, {part.call: part for part in parts}, set(calls))
-        for part in parts:
-            part.wave = sent
-        lane.out.add(sent)
+        sent = _Sent(courier, parts, set(parts))
+        for part in parts.values():
+            part.sent = sent
         self._sent.add(sent)
-        sent.task = asyncio.create_task(self._carry(lane, sent))
+        return sent
 
-    async def _carry(self, lane: _Lane, sent: _Sent) -> None:
+    async def _bring(self, sent: _Sent) -> None:
         courier, parts = sent.courier, sent.parts
         try:
-            courier.wave.calls_blob = self._record.blob("\n".join(parts))
-            self._record.put(courier.wave)
             await self._record.durable()
             self._stop.check()
             await courier.hand_in({call: part.request for call, part in parts.items()})
-            await courier.bring(set(parts), partial(_answer, parts), partial(self._come, sent))
-        except Stopped:
-            pass  # those who wait heard it themselves
         except ProviderError as error:
             courier.wave.error = error.message
             courier.tell("refused", error=error.message)
             self._come(sent)
             for call in parts:
                 _answer(parts, call, _of_one(error))
-        except Exception as trouble:  # a Halt, the disk's, or a bug of ours: nobody is left waiting
-            self._come(sent)
-            for part in parts.values():
-                if not part.answer.done():
-                    part.answer.set_exception(trouble)
-        finally:
-            lane.out.discard(sent)
-            self.look()
+        else:
+            await courier.bring(set(parts), partial(_answer, parts), partial(self._come, sent))
 
     def _come(self, sent: _Sent) -> None:
         """Answers are about to come, one after the other: nobody leaves until the last of them has moved on."""
         for part in sent.parts.values():
             self._rouse(part)
 
-    def _tell_left(self) -> None:
-        if self._sent:
-            calls = sum(sent.courier.wave.calls for sent in self._sent)
-            for sent in self._sent:
-                sent.courier.tell("left")
-            self._events.emit("notice", text=left_open(len(self._sent), calls))
+    def _hold(self, part: _Part, trouble: BaseException) -> None:
+        self._rouse(part)
+        if not part.answer.done():
+            part.answer.set_exception(trouble)
 
 
 def left_open(waves: int, calls: int) -> str:
@@ -606,7 +624,7 @@ async def collect(
     def tell(call: str, came: Reply | ProviderError) -> None:
         nonlocal told
         told += 1
-        back(call, came)
+        back(sent[call], came)
 
     for wave in waves:
         if wave.player not in providers:
@@ -615,7 +633,7 @@ async def collect(
                 "batches now: resume as the run was begun"
             )
     handed = {wave.id: _calls(record, wave) for wave in waves}
-    for call in sorted(sent.difference(*handed.values())):
+    for call in sorted(set(sent).difference(*handed.values())):
         tell(call, _never_left())
     for wave in waves:  # one after the other: the services work on all of them meanwhile
         calls = handed[wave.id]
@@ -628,7 +646,7 @@ async def collect(
             stop=stop,
             pace=pace or Pace(),
         )
-        awaited = sent.intersection(calls)
+        awaited = {call for call in calls if call in sent}
         if awaited and (wave.batch or await courier.found(calls)):
             await courier.bring(awaited, tell)
         elif awaited:
@@ -658,14 +676,16 @@ async def cancel_all(waves: Sequence[tables.Wave], providers: Mapping[int, Batch
     return asked
 
 
-def _sent_calls(record: Record, players: Mapping[int, BatchProvider]) -> set[str]:
-    """Calls of these players that left and are not back, as far as the record knows."""
+def _sent_calls(record: Record, players: Mapping[int, BatchProvider]) -> dict[str, tables.Call]:
+    """Calls of these players that left and are not back, as far as the record knows, by id."""
     record.flush()
     with record.session() as session:
-        query = select(tables.Call.id).where(
+        query = select(tables.Call).where(
             tables.Call.kind == "sent", col(tables.Call.player).in_(list(players))
         )
-        return set(session.exec(query))
+        calls = {call.id: call for call in session.exec(query)}
+        session.expunge_all()
+        return calls
 
 
 def _calls(record: Record, wave: tables.Wave) -> list[str]:
