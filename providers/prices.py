@@ -28,6 +28,7 @@ from providers.base import Usage
 
 FILE = Path(__file__).with_name("prices.toml")
 PICO_PER_TOKEN = 1_000_000  # of one dollar per million tokens
+CACHE_FROM = 1024  # what OpenAI documents, and the most usual of Claude's models
 _DATED_NAME = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
 _KINDS = ("input", "cache_read", "cache_write_short", "cache_write_long", "output")
 
@@ -142,6 +143,11 @@ class PriceBook:
             long_above=table["long"]["above"] if long else None,
             long=long,
         )
+
+    def cache_from(self, provider: str, model: str) -> int:
+        """Tokens of the shortest prompt prefix that the model's service caches, by default `CACHE_FROM`."""
+        entry = self._entry(*self._behind(provider, model))
+        return int(entry.get("cache_from", CACHE_FROM)) if entry else CACHE_FROM
 
     def resolve(self, text: str) -> str:
         """An alias at the head of a player spec written out: `claude?effort=low`; anything else unchanged."""

@@ -143,6 +143,20 @@ def test_litellm_costs_what_the_vendor_behind_it_does(through: str, provider: st
 # --- prices by hand
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "tokens"),
+    [
+        ("anthropic", "claude-sonnet-5-5", 512),
+        ("litellm", "anthropic/claude-haiku-4-5-20251001", 4096),
+        ("google", "gemini-3.8-flash", 4096),
+        ("openai", "gpt-6-luna", 1024),
+        ("anthropic", "claude-of-tomorrow", 1024),
+    ],
+)
+def test_how_long_a_prompt_is_cached_from(provider: str, model: str, tokens: int) -> None:
+    assert BOOK.cache_from(provider, model) == tokens
+
+
 def test_a_price_by_hand() -> None:
     price = price_from_text("3, 15")
     assert (price.input, price.output) == (3_000_000, 15_000_000)
