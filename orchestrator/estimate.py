@@ -1,0 +1,770 @@
+"""What a run will cost, before it is paid: tokens, dollars and hours, each as low, expected and high.
+
+    rehearsal   matches between bots: how long the game is, how long its real prompts are    rehearsal.py
+    history     what records say of these models: answers, asks, tokens, latency, cache      history.py
+    beliefs     each unknown mean as an expected value with its uncertainty; sources are pooled by it
+    draws       the run, drawn a thousand times from the beliefs: low and high hold nine in ten of them
+
+Every unknown is positive and has a heavy upper tail, so a belief is lognormal, and pooling is that of normal
+distributions on the logarithms: a guess counts for little beside a pilot, and a record of another game for
+more than a guess. Without any history the range is wide, because nobody knows. What is drawn is both that we
+do not know the means and that the run itself is chance.
+
+Left out: matches that trouble makes void and that are played again, attempts that fail and are billed all the
+same, and the time that bots think.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import fmean, variance
+from time import monotonic
+from typing import NamedTuple, Protocol
+
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from engine import View
+from orchestrator.duel import read_price, seat_players
+from orchestrator.history import UNKNOWN, Course, History, Sight, Who, around, neighbours, read, read_one, who
+from orchestrator.players import Seated
+from orchestrator.record import tables
+from orchestrator.record.reading import reading, record_path
+from orchestrator.rehearsal import PLIES, SECONDS, Form, Rehearsal, Way, rehearse
+from orchestrator.request import DuelRequest
+from orchestrator.table import Table
+from providers.base import Usage
+from providers.prices import Price, PriceBook, cost, most
+
+DRAWS = 1000
+LOW, HIGH = 0.05, 0.95
+
+CHARS_PER_TOKEN = 3.0  # board text, measured with a public tokenizer
+FAMILIES = (("claude", 1.3), ("gemini", 1.1))  # tokens beyond that tokenizer's; 1.0 for the rest
+
+ANSWER: Mapping[str, float] = {
+    "none": 100,
+    "minimal": 150,
+    "low": 300,
+    "medium": 1000,
+    "high": 3000,
+    "xhigh": 6000,
+    "max": 10000,
+    "": 300,
+}
+"""Output tokens of an answer by effort, thinking included, where nothing is known: orders of magnitude, no more."""
+
+# Standard deviations of logarithms: how far means may lie apart.
+GUESSED = 0.9  # a guess from the truth
+OTHER_GAME = 0.5  # of the same model at another game
+OTHER_RUN = 0.15  # at the same game in another run: other opponents, another day
+PLAY = 0.05  # the length of a match between these players and one between bots, beyond what bots vary
+TOKENS = 0.15  # tokens to a character
+LATENCY = 0.6
+SPEED, WAIT = 60.0, 1.5  # tokens per second and seconds until the first, of a service nobody has timed
+
+# What is assumed of the spread before any is seen, and for how many observations that counts.
+WITHIN, BETWEEN, WITHIN_WEIGHT, BETWEEN_WEIGHT = 0.7, 0.2, 6, 4
+REASKED = 0.08, 10.0  # further asks per decision, and the decisions that this guess is worth
+
+AUTOMATIC, MARKED = (
+    0.5,
+    0.9,
+)  # shares of what could come from a cache that does: found by the service, or marked
+CACHE_LIFE_S = 300.0
+
+
+class Range(NamedTuple):
+    """Nine runs in ten lie from low to high; expected is the mean."""
+
+    low: float
+    expected: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Matches of one kind that are still to be played; `players` by number, each as often on every seat."""
+
+    game: str
+    variant: Mapping[str, int]
+    players: tuple[int, ...]
+    matches: int
+    opening: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a service takes in a minute from one model; None: as much as comes."""
+
+    requests: float | None = None
+    tokens: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How much of everything: of one player or of all. Money is pico-dollars, None where no price is known."""
+
+    matches: int
+    decisions: Range
+    calls: Range  # that are answered
+    input: Range  # tokens, of all three kinds
+    input_fresh: Range
+    cache_read: Range
+    cache_write: Range
+    output: Range
+    pico: Range | None
+    ceiling_pico: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerEstimate:
+    seated: Seated
+    source: str  # what its figures rest on, in words
+    figures: Figures
+
+    @property
+    def unpriced(self) -> bool:
+        return self.figures.pico is None
+
+    @property
+    def free(self) -> bool:
+        price = self.seated.price
+        return price is not None and not (price.input or price.output)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Of what is still to be played. The money in `total` is that of the players whose price is known.
+
+    `hours` is None where calls go out in batches: how long those take is not ours to say.
+    """
+
+    players: tuple[PlayerEstimate, ...]  # the models
+    total: Figures
+    hours: Range | None
+    spent_pico: int = 0  # before, in the same run
+
+    @property
+    def unpriced(self) -> tuple[PlayerEstimate, ...]:
+        return tuple(player for player in self.players if player.unpriced)
+
+    @property
+    def free(self) -> bool:
+        """Nobody here costs anything."""
+        return all(player.free for player in self.players)
+
+
+def estimate(
+    players: Sequence[Seated],
+    lots: Iterable[Lot],
+    history: History = UNKNOWN,
+    *,
+    concurrency: int = 8,
+    limits: Mapping[tuple[str, str], Limit] | None = None,
+    seed: int = 0,
+    spent_pico: int = 0,
+    book: PriceBook | None = None,
+) -> Estimate:
+    """What these matches will take. `limits` are by provider and model; a seed gives one result.
+
+    Plays matches between bots (`rehearsal.SECONDS` at most) and makes no call.
+    """
+    models = {number for number, player in enumerate(players) if player.style}
+    wanted = [lot for lot in lots if lot.matches and models.intersection(lot.players)]
+    played = rehearse_all(players, wanted, seed=seed)
+    return forecast(
+        players,
+        list(zip(wanted, played, strict=True)),
+        history,
+        concurrency=concurrency,
+        limits=limits or {},
+        seed=seed,
+        spent_pico=spent_pico,
+        book=book or PriceBook.load(),
+    )
+
+
+def rehearse_all(players: Sequence[Seated], lots: Sequence[Lot], *, seed: int) -> list[Rehearsal]:
+    """A rehearsal for each lot; lots of the same game share one, and all of them the time."""
+    ways: dict[str, set[Way]] = {}
+    for lot in lots:
+        asked = {_way(players[player]) for player in lot.players if players[player].style}
+        ways.setdefault(_table(lot), set()).update(asked)
+    done: dict[str, Rehearsal] = {}
+    began = monotonic()
+    for lot in lots:
+        if _table(lot) not in done:
+            number = len(done) + 1
+            done[_table(lot)] = rehearse(
+                lot.game,
+                lot.variant,
+                sorted(ways[_table(lot)]),
+                opening=lot.opening,
+                seed=seed,
+                plies=PLIES // len(ways),
+                deadline=began + SECONDS * number / len(ways),
+            )
+    return [done[_table(lot)] for lot in lots]
+
+
+def forecast(
+    players: Sequence[Seated],
+    plan: Sequence[tuple[Lot, Rehearsal]],
+    history: History,
+    *,
+    concurrency: int,
+    limits: Mapping[tuple[str, str], Limit],
+    seed: int,
+    spent_pico: int,
+    book: PriceBook,
+) -> Estimate:
+    """As `estimate`, from rehearsals that were played before: nothing but arithmetic."""
+    parts = [
+        _part(players, player, number, lot, played, history, book, concurrency)
+        for number, (lot, played) in enumerate(plan)
+        for player in lot.players
+        if players[player].style
+    ]
+    matches = sum(lot.matches for lot, _ in plan)
+    clock = _Clock(players, min(concurrency, max(1, matches)), matches, limits)
+    rng = random.Random(seed)
+    middle = _by_player(parts, Mean())
+    draws = [_by_player(parts, Dice(rng)) for _ in range(DRAWS)]
+    estimates = []
+    for number, player in enumerate(players):
+        if player.style:
+            mine = [part for part in parts if part.player == number]
+            figures = _figures(
+                sum(part.lot.matches for part in mine),
+                middle.get(number, NOTHING),
+                [draw.get(number, NOTHING) for draw in draws],
+                player.price is not None,
+                sum(part.ceiling() for part in mine),
+            )
+            estimates.append(PlayerEstimate(player, _source(player, history, plan), figures))
+    total = _figures(
+        matches,
+        _sum(middle.values()),
+        [_sum(draw.values()) for draw in draws],
+        any(each.figures.pico for each in estimates) or not estimates,
+        sum(each.figures.ceiling_pico or 0 for each in estimates),
+    )
+    hours = None
+    if not any(player.parameters.get("tier") == "batch" for player in players if player.style):
+        hours = _range(clock.hours(middle), [clock.hours(draw) for draw in draws])
+    return Estimate(tuple(estimates), total, hours, spent_pico)
+
+
+# ── beliefs ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class Belief(NamedTuple):
+    """A positive figure of which its mean is expected; `sd` is the standard deviation of its logarithm."""
+
+    mean: float
+    sd: float
+
+    def drifted(self, sd: float) -> Belief:
+        """What this says of a figure that lies so far from it."""
+        return Belief(self.mean, math.hypot(self.sd, sd))
+
+
+def pooled(*beliefs: Belief) -> Belief:
+    """Independent beliefs about the same figure, each weighted by its precision on the logarithm."""
+    weights = [1 / max(belief.sd, 1e-3) ** 2 for belief in beliefs]
+    medians = [math.log(belief.mean) - belief.sd**2 / 2 for belief in beliefs]
+    sd2 = 1 / sum(weights)
+    middle = sum(w * m for w, m in zip(weights, medians, strict=True)) * sd2
+    return Belief(math.exp(middle + sd2 / 2), math.sqrt(sd2))
+
+
+class Spread(NamedTuple):
+    """Variances of logarithms: of answers within a match, and of matches."""
+
+    within: float
+    between: float
+
+
+def spread_of(matches: Sequence[Sequence[int]]) -> Spread:
+    """How answers (or anything positive) vary, shrunk to what is assumed before any is seen."""
+    logs = [[math.log(max(1, each)) for each in match] for match in matches if match]
+    means = [fmean(match) for match in logs]
+    count = sum(map(len, logs))
+    squares = sum((x - mean) ** 2 for match, mean in zip(logs, means, strict=True) for x in match)
+    within = (WITHIN_WEIGHT * WITHIN**2 + squares) / (WITHIN_WEIGHT + count - len(logs))
+    if len(logs) < 2:
+        return Spread(within, BETWEEN**2)
+    found = max(0.0, variance(means) - within * fmean(1 / len(match) for match in logs))
+    weight = len(logs) - 1
+    return Spread(within, (BETWEEN_WEIGHT * BETWEEN**2 + weight * found) / (BETWEEN_WEIGHT + weight))
+
+
+def mean_of(matches: Sequence[Sequence[int]], spread: Spread) -> Belief:
+    """The mean of what was seen, and how sure it is.
+
+    The plain mean: one of logarithms is no surer where answers are lognormal, and wrong where they are not (a
+    model that thinks only now and then). A sample mean of a heavy tail is more often below the truth than above,
+    so it counts as the median.
+    """
+    count = sum(map(len, matches))
+    mean = max(1.0, sum(map(sum, matches)) / count)
+    sd = math.sqrt(math.expm1(spread.within) / count + spread.between / len(matches))
+    return Belief(mean * math.exp(sd**2 / 2), sd)
+
+
+def answer_belief(asked: Who, lot: Lot, sights: Sequence[Sight], longest: int) -> tuple[Belief, Spread]:
+    """Output tokens of an answer: the guess by effort, and everything seen of this model."""
+    guess = min(ANSWER.get(asked.effort, ANSWER[""]), longest / 2)
+    here = [sight for sight in sights if _same_game(sight, lot)]
+    spread = spread_of([match for sight in here or sights for match in sight.answers])
+    beliefs = [Belief(guess, GUESSED)]
+    for sight in sights:
+        drift = 0.0 if sight.own and sight in here else OTHER_RUN if sight in here else OTHER_GAME
+        beliefs.append(mean_of(sight.answers, spread).drifted(drift))
+    return pooled(*beliefs), spread
+
+
+def length_belief(
+    table: tuple[Who, ...], lot: Lot, played: Rehearsal, courses: Sequence[Course]
+) -> tuple[Belief, float]:
+    """Plies of a match, and the squared coefficient of variation between matches."""
+    here = [course for course in courses if _same_game(course, lot) and set(course.table) & _models_of(table)]
+    lengths = list(played.lengths)
+    usual = fmean(lengths)
+    bots = sum((each / usual - 1) ** 2 for each in lengths) / max(1, len(lengths) - 1)
+    squares, freedom = BETWEEN_WEIGHT * bots, float(BETWEEN_WEIGHT)
+    for course in here:
+        mean = fmean(course.plies)
+        squares += sum((each / mean - 1) ** 2 for each in course.plies)
+        freedom += len(course.plies) - 1
+    spread2 = squares / freedom
+    beliefs = [Belief(usual, math.hypot(PLAY, math.sqrt(bots)))]
+    for course in here:
+        drift = 0.0 if course.own and course.table == table else OTHER_RUN
+        sd = math.sqrt(max(spread2, 1e-4) / len(course.plies))
+        beliefs.append(Belief(fmean(course.plies), sd).drifted(drift))
+    return pooled(*beliefs), spread2
+
+
+def token_belief(model: str, form: Form, lot: Lot, sights: Sequence[Sight]) -> Belief:
+    """Prompt tokens to a character of the system and user texts; the schema of the answer comes on top."""
+    family = next((factor for name, factor in FAMILIES if name in model.lower()), 1.0)
+    texts = form.system + form.user
+    beliefs = [Belief(family / CHARS_PER_TOKEN * (texts + form.schema) / texts, TOKENS)]
+    for sight in sights:
+        if sight.characters and sight.tokens:
+            sd = 0.01 if _same_game(sight, lot) else TOKENS / 2
+            beliefs.append(Belief(sight.tokens / sight.characters, sd))
+    return pooled(*beliefs)
+
+
+def latency_belief(answer: float, sights: Sequence[Sight]) -> Belief:
+    """Seconds until an answer."""
+    beliefs = [Belief(WAIT + answer / SPEED, LATENCY)]
+    for sight in sights:
+        if sight.latency_s > 0:
+            sd = math.hypot(1 / math.sqrt(sight.asks), 0.05)
+            beliefs.append(Belief(sight.latency_s, sd).drifted(0 if sight.own else LATENCY / 2))
+    return pooled(*beliefs)
+
+
+def reasks(lot: Lot, sights: Sequence[Sight]) -> tuple[float, float]:
+    """Shape and rate of the gamma distribution of further asks per decision (conjugate to counting them)."""
+    shape, rate = REASKED[0] * REASKED[1], REASKED[1]
+    for sight in sights:
+        weight = 1.0 if sight.own else 0.3 if _same_game(sight, lot) else 0.05
+        shape += weight * max(0, sight.asks - sight.decisions)
+        rate += weight * sight.decisions
+    return shape, rate
+
+
+class Hits(NamedTuple):
+    """Of all prompt tokens the share that can be cached, of that the share expected to be, and how sure that is."""
+
+    cacheable: float
+    expected: float
+    weight: float
+
+
+NO_HITS = Hits(0.0, 0.0, 1.0)
+
+
+def hits(
+    seated: Seated, form: Form, lot: Lot, sights: Sequence[Sight], tokens: float, book: PriceBook
+) -> Hits:
+    """How much of the prompts a cache serves: the system prompt, where it is long enough, and never in a batch."""
+    if seated.parameters.get("tier") == "batch":
+        return NO_HITS
+    shortest, prefix = book.cache_from(seated.provider, seated.model), tokens * form.system
+    here = [sight for sight in sights if _same_game(sight, lot) and sight.input]
+    share = form.system / (form.system + form.user)
+    if here:
+        found = sum(sight.cache_read for sight in here) / sum(sight.input for sight in here)
+        share = max(share, min(1.0, found))
+        return Hits(share if found or prefix >= shortest else 0.0, found / share, min(50, here[0].asks))
+    if prefix < shortest:
+        return NO_HITS
+    marked = (
+        seated.provider == "anthropic" and prefix > 1.25 * shortest
+    )  # near the step it is anybody's guess
+    return Hits(share, MARKED if marked else AUTOMATIC, 2.0)
+
+
+def _same_game(seen: Sight | Course, lot: Lot) -> bool:
+    return seen.game == lot.game and dict(seen.variant) == dict(lot.variant)
+
+
+def _models_of(table: Iterable[Who]) -> set[Who]:
+    return {each for each in table if each.style}
+
+
+# ── one model in one lot ─────────────────────────────────────────────────────────────────────────
+
+
+class Chance(Protocol):
+    """Where a draw of the run takes its factors from; the same key is the same piece of luck within a draw."""
+
+    def scale(self, sd: float, *key: object) -> float:
+        """A lognormal factor with mean 1, whose logarithm has this standard deviation."""
+        ...
+
+    def gamma(self, shape: float, rate: float, *key: object) -> float: ...
+
+    def beta(self, mean: float, weight: float, *key: object) -> float: ...
+
+
+class Mean:
+    """No luck at all: every factor is its mean."""
+
+    def scale(self, sd: float, *key: object) -> float:
+        return 1.0
+
+    def gamma(self, shape: float, rate: float, *key: object) -> float:
+        return shape / rate
+
+    def beta(self, mean: float, weight: float, *key: object) -> float:
+        return mean
+
+
+class Dice:
+    """One draw. Beliefs about one model are one piece of luck in all its lots: they are wrong together."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._known: dict[tuple[object, ...], float] = {}
+
+    def scale(self, sd: float, *key: object) -> float:
+        if key not in self._known:
+            self._known[key] = self._rng.gauss(0.0, 1.0)
+        return math.exp(sd * self._known[key] - sd * sd / 2)
+
+    def gamma(self, shape: float, rate: float, *key: object) -> float:
+        if key not in self._known:
+            self._known[key] = self._rng.gammavariate(shape, 1.0)
+        return self._known[key] / rate
+
+    def beta(self, mean: float, weight: float, *key: object) -> float:
+        if not 0 < mean < 1:
+            return mean
+        if key not in self._known:
+            self._known[key] = self._rng.betavariate(mean * weight, (1 - mean) * weight)
+        return self._known[key]
+
+
+class Drawn(NamedTuple):
+    """What one model took in one draw of the run."""
+
+    decisions: float = 0.0
+    calls: float = 0.0
+    input: float = 0.0
+    input_fresh: float = 0.0
+    cache_read: float = 0.0
+    cache_write: float = 0.0
+    output: float = 0.0
+    pico: float = 0.0
+    seconds: float = 0.0
+
+
+NOTHING = Drawn()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One model in one lot, and all that is believed about it."""
+
+    player: int
+    number: int  # of the lot
+    lot: Lot
+    played: Rehearsal
+    form: Form
+    price: Price | None
+    longest: int  # tokens of an answer
+    reasks: int  # of an unreadable or illegal answer
+    length: Belief
+    length2: float
+    answer: Belief
+    spread: Spread
+    tokens: Belief
+    latency: Belief
+    again: tuple[float, float]
+    hits: Hits
+    writers: int  # calls that go out before the first could fill the cache
+
+    def draw(self, chance: Chance) -> Drawn:
+        lot, matches, seats = self.lot, self.lot.matches, self.played.seats
+        luck = chance.scale(_sd(self.length2 / matches), "lengths", self.number)
+        usual = min(self.length.mean * chance.scale(self.length.sd, "length", lot.game), self.played.most)
+        plies = min(usual * luck, self.played.most)
+        decisions = matches * plies / seats
+        calls = decisions * (1 + chance.gamma(*self.again, "again", self.player, lot.game))
+        answer = self.answer.mean * chance.scale(self.answer.sd, "answer", self.player)
+        answer = min(answer, self.longest)
+        varies = self.spread.between + math.expm1(self.spread.within) * seats / plies
+        output = calls * answer * chance.scale(_sd(varies / matches), "answers", self.number, self.player)
+        grown = max(0.0, self.form.user + self.form.growth * (plies - fmean(self.played.lengths)) / 2)
+        tokens = self.tokens.mean * chance.scale(self.tokens.sd, "tokens", self.player)
+        each = (self.form.system + grown) * tokens
+        seconds = self.latency.mean * chance.scale(self.latency.sd, "latency", self.player)
+        seconds *= (WAIT + answer / SPEED) / (WAIT + self.answer.mean / SPEED)
+        return self._billed(decisions, calls, each, output, calls * seconds, chance)
+
+    def _billed(
+        self, decisions: float, calls: float, each: float, output: float, seconds: float, chance: Chance
+    ) -> Drawn:
+        """Input by what a cache does to it, and the bill. Whoever bills for writes does so at every miss."""
+        into = calls * each
+        filled = 1 - min(1.0, self.writers * (1 + seconds / self.writers / CACHE_LIFE_S) / max(calls, 1.0))
+        share = self.hits.expected if self.hits.weight > 2 else self.hits.expected * filled
+        read = into * self.hits.cacheable * chance.beta(share, self.hits.weight, "hits", self.player)
+        price = self.price
+        bills_writes = price is not None and price.cache_write_short != price.input
+        written = into * self.hits.cacheable - read if bills_writes else 0.0
+        fresh = into - read - written
+        pico = 0
+        if price is not None:
+            usage = Usage(round(fresh), round(read), round(written), 0, round(output))
+            pico = cost(_at(price, each), usage)
+        return Drawn(decisions, calls, into, fresh, read, written, output, pico, seconds)
+
+    def ceiling(self) -> int:
+        """Every match as long as can be, every answer as long as may be and asked again as often as may be.
+
+        The answer that is cut off doubles the room of those that follow it, a refusal is put once more, and a
+        wrong answer is part of the next prompt (`Conversation` in model.py). Prompts as `most` counts them.
+        """
+        if self.price is None:
+            return 0
+        decisions = self.lot.matches * (-(-self.played.most // self.played.seats) + self.played.uneven)
+        later = math.ceil(max(0.0, self.form.growth) * max(0, self.played.most - max(self.played.lengths)))
+        prompt = self.form.longest + later
+        first = most(self.price, prompt, self.longest)
+        again = most(self.price, prompt + 4 * self.longest, 2 * self.longest)
+        return decisions * (first + (self.reasks + 2) * again)
+
+
+def _part(
+    players: Sequence[Seated],
+    player: int,
+    number: int,
+    lot: Lot,
+    played: Rehearsal,
+    history: History,
+    book: PriceBook,
+    concurrency: int,
+) -> Part:
+    seated = players[player]
+    asked, longest = who(seated), int(seated.parameters.get("max_tokens", 4096))
+    sights = [sight for sight in history.sights if sight.who == asked and sight.asks]
+    form = played.forms[_way(seated)]
+    table = around(who(players[each]) for each in lot.players)
+    length, length2 = length_belief(table, lot, played, history.courses)
+    answer, spread = answer_belief(asked, lot, sights, longest)
+    tokens = token_belief(seated.model, form, lot, sights)
+    return Part(
+        player=player,
+        number=number,
+        lot=lot,
+        played=played,
+        form=form,
+        price=seated.price,
+        longest=longest,
+        reasks=int(seated.parameters.get("reasks", 2)),
+        length=length,
+        length2=length2,
+        answer=answer,
+        spread=spread,
+        tokens=tokens,
+        latency=latency_belief(answer.mean, sights),
+        again=reasks(lot, sights),
+        hits=hits(seated, form, lot, sights, tokens.mean, book),
+        writers=min(concurrency, lot.matches),
+    )
+
+
+def _at(price: Price, prompt: float) -> Price:
+    """The rates that a prompt of so many tokens pays, without a step: sums of tokens must not look like one prompt."""
+    flat = replace(price, long=None, long_above=None)
+    if price.long is None or price.long_above is None or prompt <= price.long_above:
+        return flat
+    return replace(flat, **asdict(price.long))
+
+
+def _sd(variance: float) -> float:
+    """Of the logarithm of a lognormal factor with mean 1 and this variance."""
+    return math.sqrt(math.log1p(variance))
+
+
+def _way(seated: Seated) -> Way:
+    return Way(seated.style, seated.track)  # type: ignore[arg-type]  # was checked when it was seated
+
+
+def _table(lot: Lot) -> str:
+    return json.dumps([lot.game, dict(lot.variant), lot.opening], sort_keys=True)
+
+
+# ── sums ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _by_player(parts: Sequence[Part], chance: Chance) -> dict[int, Drawn]:
+    taken: dict[int, Drawn] = {}
+    for part in parts:
+        taken[part.player] = _sum((taken.get(part.player, NOTHING), part.draw(chance)))
+    return taken
+
+
+def _sum(drawn: Iterable[Drawn]) -> Drawn:
+    columns = list(zip(*drawn, strict=True))
+    return Drawn(*map(sum, columns)) if columns else NOTHING
+
+
+def _range(expected: float, drawn: Iterable[float]) -> Range:
+    ordered = sorted(drawn)
+    low, high = ordered[int(LOW * len(ordered))], ordered[math.ceil(HIGH * len(ordered)) - 1]
+    return Range(min(low, expected), expected, max(high, expected))
+
+
+def _figures(matches: int, middle: Drawn, draws: Sequence[Drawn], priced: bool, ceiling: int) -> Figures:
+    def of(name: str) -> Range:
+        return _range(getattr(middle, name), [getattr(draw, name) for draw in draws])
+
+    return Figures(
+        matches=matches,
+        decisions=of("decisions"),
+        calls=of("calls"),
+        input=of("input"),
+        input_fresh=of("input_fresh"),
+        cache_read=of("cache_read"),
+        cache_write=of("cache_write"),
+        output=of("output"),
+        pico=of("pico") if priced else None,
+        ceiling_pico=ceiling if priced else None,
+    )
+
+
+class _Clock(NamedTuple):
+    """How long calls take when so many matches are played at once, none faster than its service allows."""
+
+    players: Sequence[Seated]
+    concurrency: int
+    matches: int
+    limits: Mapping[tuple[str, str], Limit]
+
+    def hours(self, taken: Mapping[int, Drawn]) -> float:
+        work = sum(drawn.seconds for drawn in taken.values())
+        last = work / max(1, self.matches) / 2 if self.concurrency > 1 else 0.0  # while not all are busy
+        seconds = [work / self.concurrency + last]
+        for model, limit in self.limits.items():
+            drawn = _sum(
+                each
+                for player, each in taken.items()
+                if (self.players[player].provider, self.players[player].model) == model
+            )
+            if limit.requests:
+                seconds.append(60 * drawn.calls / limit.requests)
+            if limit.tokens:
+                seconds.append(60 * (drawn.input + drawn.output) / limit.tokens)
+        return max(seconds) / 3600
+
+
+def _source(seated: Seated, history: History, plan: Sequence[tuple[Lot, Rehearsal]]) -> str:
+    """What a player's figures rest on: "from 36 decisions of this run and 212 on record"."""
+    asked, lots = who(seated), [lot for lot, _ in plan]
+    seen = {"of this run": 0, "on record": 0, "at other games": 0}
+    for sight in history.sights:
+        if sight.who == asked:
+            here = any(_same_game(sight, lot) for lot in lots)
+            seen["of this run" if sight.own else "on record" if here else "at other games"] += sight.decisions
+    told = [f"{count:,} {where}" for where, count in seen.items() if count]
+    if not told:
+        return "no history: guessed" + (f" from effort={asked.effort}" if asked.effort else "")
+    first, *more = told
+    number, _, where = first.partition(" ")
+    return " and ".join([f"from {number} decision{'' if number == '1' else 's'} {where}", *more])
+
+
+# ── a duel ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def of_duel(
+    request: DuelRequest, beside: Path | None = None, *, limits: Mapping[tuple[str, str], Limit] | None = None
+) -> Estimate:
+    """What a duel will take that has not begun; `beside` is its directory, and records next to it are asked.
+
+    Raises SpecError.
+    """
+    players = [player.seated for player in seat_players(request, Table(ask_human=_nobody))]
+    known = read(neighbours(beside), map(who, players)) if beside else History()
+    return estimate(
+        players,
+        [_lot(request, 0)],
+        known,
+        concurrency=request.concurrency,
+        limits=limits,
+        seed=request.seed,
+    )
+
+
+def from_record(
+    path: Path, request: DuelRequest, *, limits: Mapping[tuple[str, str], Limit] | None = None
+) -> Estimate:
+    """What is still to be paid of the run in a directory, from its own record and those beside it.
+
+    Raises RecordError and SpecError.
+    """
+    players = [player.seated for player in seat_players(request, Table(ask_human=_nobody), billed=True)]
+    with reading(path) as session:
+        done = session.execute(text("SELECT count(*) FROM match WHERE status = 'finished'")).scalar_one()
+        spent = session.execute(text("SELECT coalesce(sum(cost_pico), 0) FROM call")).scalar_one()
+        prices = {price.id: read_price(price) for price in session.exec(select(tables.Price))}
+        rows = session.exec(select(tables.Player).order_by(col(tables.Player.id))).all()
+        billed = [prices.get(row.parameters.get("price", "")) for row in rows]
+    if len(billed) == len(players):
+        players = [replace(player, price=price) for player, price in zip(players, billed, strict=True)]
+    known = read_one(record_path(path), frozenset(map(who, players)), own=True)
+    known += read(neighbours(path), map(who, players))
+    return estimate(
+        players,
+        [_lot(request, done)],
+        known,
+        concurrency=request.concurrency,
+        limits=limits,
+        seed=request.seed,
+        spent_pico=spent,
+    )
+
+
+def _lot(request: DuelRequest, done: int) -> Lot:
+    size = len(request.players)
+    left = max(0, request.pairs * size - done)
+    return Lot(request.game, request.variant, tuple(range(size)), left, request.opening)
+
+
+async def _nobody(view: View) -> int | None:
+    """Sits in for a person where nobody is asked to move."""
+    return None
