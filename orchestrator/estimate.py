@@ -21,8 +21,9 @@ import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from statistics import fmean, variance
+from statistics import NormalDist, fmean, variance
 from time import monotonic
 from typing import NamedTuple, Protocol
 
@@ -69,7 +70,7 @@ LATENCY = 0.6
 SPEED, WAIT = 60.0, 1.5  # tokens per second and seconds until the first, of a service nobody has timed
 
 # What is assumed of the spread before any is seen, and for how many observations that counts.
-WITHIN, BETWEEN, WITHIN_WEIGHT, BETWEEN_WEIGHT = 0.7, 0.2, 6, 4
+WITHIN, BETWEEN, WITHIN_WEIGHT, BETWEEN_WEIGHT = 0.9, 0.25, 8, 4
 REASKED = 0.08, 10.0  # further asks per decision, and the decisions that this guess is worth
 
 AUTOMATIC, MARKED = (
@@ -223,6 +224,7 @@ def forecast(
     seed: int,
     spent_pico: int,
     book: PriceBook,
+    draws: int = DRAWS,
 ) -> Estimate:
     """As `estimate`, from rehearsals that were played before: nothing but arithmetic."""
     parts = [
@@ -235,7 +237,7 @@ def forecast(
     clock = _Clock(players, min(concurrency, max(1, matches)), matches, limits)
     rng = random.Random(seed)
     middle = _by_player(parts, Mean())
-    draws = [_by_player(parts, Dice(rng)) for _ in range(DRAWS)]
+    drawn = [_by_player(parts, Dice(rng)) for _ in range(draws)]
     estimates = []
     for number, player in enumerate(players):
         if player.style:
@@ -243,7 +245,7 @@ def forecast(
             figures = _figures(
                 sum(part.lot.matches for part in mine),
                 middle.get(number, NOTHING),
-                [draw.get(number, NOTHING) for draw in draws],
+                [draw.get(number, NOTHING) for draw in drawn],
                 player.price is not None,
                 sum(part.ceiling() for part in mine),
             )
@@ -251,13 +253,13 @@ def forecast(
     total = _figures(
         matches,
         _sum(middle.values()),
-        [_sum(draw.values()) for draw in draws],
+        [_sum(draw.values()) for draw in drawn],
         any(each.figures.pico for each in estimates) or not estimates,
         sum(each.figures.ceiling_pico or 0 for each in estimates),
     )
     hours = None
     if not any(player.parameters.get("tier") == "batch" for player in players if player.style):
-        hours = _range(clock.hours(middle), [clock.hours(draw) for draw in draws])
+        hours = _range(clock.hours(middle), [clock.hours(draw) for draw in drawn])
     return Estimate(tuple(estimates), total, hours, spent_pico)
 
 
@@ -315,7 +317,16 @@ def mean_of(matches: Sequence[Sequence[int]], spread: Spread) -> Belief:
     count = sum(map(len, matches))
     mean = max(1.0, sum(map(sum, matches)) / count)
     sd = math.sqrt(math.expm1(spread.within) / count + spread.between / len(matches))
+    sd *= _widened(BETWEEN_WEIGHT + len(matches) - 1)
     return Belief(mean * math.exp(sd**2 / 2), sd)
+
+
+def _widened(freedom: float) -> float:
+    """How much further a normal range must reach where its deviation was itself found from few observations.
+
+    The quantile of Student's t by that of the normal distribution, to the first order of their expansion.
+    """
+    return 1 + (NormalDist().inv_cdf(HIGH) ** 2 + 1) / (4 * freedom)
 
 
 def answer_belief(asked: Who, lot: Lot, sights: Sequence[Sight], longest: int) -> tuple[Belief, Spread]:
@@ -347,7 +358,7 @@ def length_belief(
     beliefs = [Belief(usual, math.hypot(PLAY, math.sqrt(bots)))]
     for course in here:
         drift = 0.0 if course.own and course.table == table else OTHER_RUN
-        sd = math.sqrt(max(spread2, 1e-4) / len(course.plies))
+        sd = math.sqrt(max(spread2, 1e-4) / len(course.plies)) * _widened(freedom)
         beliefs.append(Belief(fmean(course.plies), sd).drifted(drift))
     return pooled(*beliefs), spread2
 
@@ -506,6 +517,7 @@ class Part:
     price: Price | None
     longest: int  # tokens of an answer
     reasks: int  # of an unreadable or illegal answer
+    bots: float  # plies of a match between bots
     length: Belief
     length2: float
     answer: Belief
@@ -527,7 +539,7 @@ class Part:
         answer = min(answer, self.longest)
         varies = self.spread.between + math.expm1(self.spread.within) * seats / plies
         output = calls * answer * chance.scale(_sd(varies / matches), "answers", self.number, self.player)
-        grown = max(0.0, self.form.user + self.form.growth * (plies - fmean(self.played.lengths)) / 2)
+        grown = max(0.0, self.form.user + self.form.growth * (plies - self.bots) / 2)
         tokens = self.tokens.mean * chance.scale(self.tokens.sd, "tokens", self.player)
         each = (self.form.system + grown) * tokens
         seconds = self.latency.mean * chance.scale(self.latency.sd, "latency", self.player)
@@ -549,7 +561,8 @@ class Part:
         pico = 0
         if price is not None:
             usage = Usage(round(fresh), round(read), round(written), 0, round(output))
-            pico = cost(_at(price, each), usage)
+            over = price.long_above is not None and each > price.long_above
+            pico = cost(_flat(price, over), usage)
         return Drawn(decisions, calls, into, fresh, read, written, output, pico, seconds)
 
     def ceiling(self) -> int:
@@ -595,6 +608,7 @@ def _part(
         price=seated.price,
         longest=longest,
         reasks=int(seated.parameters.get("reasks", 2)),
+        bots=fmean(played.lengths),
         length=length,
         length2=length2,
         answer=answer,
@@ -607,12 +621,11 @@ def _part(
     )
 
 
-def _at(price: Price, prompt: float) -> Price:
-    """The rates that a prompt of so many tokens pays, without a step: sums of tokens must not look like one prompt."""
+@lru_cache
+def _flat(price: Price, over: bool) -> Price:
+    """The rates below or above the step, without a step: a sum of tokens must not look like one long prompt."""
     flat = replace(price, long=None, long_above=None)
-    if price.long is None or price.long_above is None or prompt <= price.long_above:
-        return flat
-    return replace(flat, **asdict(price.long))
+    return replace(flat, **asdict(price.long)) if over and price.long is not None else flat
 
 
 def _sd(variance: float) -> float:
