@@ -27,7 +27,7 @@ BOTS = 24  # plies of a match between bots, on average
 FORM = Form(system=1300, schema=300, user=260.0, growth=2.0, longest=2000)
 CHARS_PER_TOKEN = 3.1
 GAME = "connect4"
-DRAWS = 300  # for each estimate, of which there are hundreds here
+DRAWS = 200  # for each estimate, of which there are hundreds here
 
 
 class Tail(NamedTuple):
@@ -102,7 +102,12 @@ def seated(number: int) -> Seated:
         model=model,
         style="default",
         track="open",
-        parameters={"effort": "low", "max_tokens": 100_000, "reasks": 2, "tier": "batch"},  # no luck with caches
+        parameters={
+            "effort": "low",
+            "max_tokens": 100_000,
+            "reasks": 2,
+            "tier": "batch",
+        },  # no luck with caches
         price=PriceBook.load().price(provider, model),
     )
 
@@ -191,7 +196,13 @@ class Score:
 
 
 def score(
-    runs: int, *, pilot: int, sigma: float | None = None, tail: str = "lognormal", elsewhere: int = 0, seed: int = 1
+    runs: int,
+    *,
+    pilot: int,
+    sigma: float | None = None,
+    tail: str = "lognormal",
+    elsewhere: int = 0,
+    seed: int = 1,
 ) -> Score:
     """Estimates after `pilot` matches of the run, with a record of `elsewhere` matches of an earlier one."""
     rng = random.Random(seed)
@@ -249,7 +260,7 @@ def table(runs: int = 300) -> str:
     ]
     for tail in TAILS:
         for title, case in CASES:
-            found = score(runs, tail=tail, **case)  # type: ignore[arg-type]
+            found = score(runs, tail=tail, **case)
             lines.append(
                 f"| {title} | {tail} | {found.covered:.0%} | {found.below:.0%}, {found.above:.0%} "
                 f"| {found.error:.1%} | {found.error90:.0%} | {found.width:.1f} |"

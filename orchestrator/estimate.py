@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -35,6 +36,7 @@ from orchestrator.duel import read_price, seat_players
 from orchestrator.history import UNKNOWN, Course, History, Sight, Who, around, neighbours, read, read_one, who
 from orchestrator.players import Seated
 from orchestrator.record import tables
+from orchestrator.record.database import RecordError
 from orchestrator.record.reading import reading, record_path
 from orchestrator.rehearsal import PLIES, SECONDS, Form, Rehearsal, Way, rehearse
 from orchestrator.request import DuelRequest
@@ -90,7 +92,10 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """Matches of one kind that are still to be played; `players` by number, each as often on every seat."""
+    """Matches of one kind that are still to be played; `players` by number, each as often on every seat.
+
+    `variant` is whole, as `seated_game` returns it: what was played at other settings is another game.
+    """
 
     game: str
     variant: Mapping[str, int]
@@ -135,13 +140,13 @@ class PlayerEstimate:
 
     @property
     def free(self) -> bool:
-        price = self.seated.price
-        return price is not None and not (price.input or price.output)
+        return is_free(self.seated)
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Of what is still to be played. The money in `total` is that of the players whose price is known.
+    """Of what is still to be played. `total` leaves out players that are free, unless all are; the money in it is
+    that of the players whose price is known, and None where that is nobody.
 
     `hours` is None where calls go out in batches: how long those take is not ours to say.
     """
@@ -159,6 +164,13 @@ class Estimate:
     def free(self) -> bool:
         """Nobody here costs anything."""
         return all(player.free for player in self.players)
+
+
+def is_free(seated: Seated) -> bool:
+    """Whether it is known to cost nothing."""
+    if not seated.style:
+        return True
+    return seated.price is not None and not any((seated.price.input, seated.price.output))
 
 
 def estimate(
@@ -238,24 +250,28 @@ def forecast(
     rng = random.Random(seed)
     middle = _by_player(parts, Mean())
     drawn = [_by_player(parts, Dice(rng)) for _ in range(draws)]
-    estimates = []
-    for number, player in enumerate(players):
-        if player.style:
-            mine = [part for part in parts if part.player == number]
-            figures = _figures(
-                sum(part.lot.matches for part in mine),
+    estimates = [
+        PlayerEstimate(
+            player,
+            _source(player, history, plan),
+            _figures(
+                [lot for lot, _ in plan if number in lot.players],
                 middle.get(number, NOTHING),
                 [draw.get(number, NOTHING) for draw in drawn],
-                player.price is not None,
-                sum(part.ceiling() for part in mine),
-            )
-            estimates.append(PlayerEstimate(player, _source(player, history, plan), figures))
+                None if player.price is None else sum(p.ceiling() for p in parts if p.player == number),
+            ),
+        )
+        for number, player in enumerate(players)
+        if player.style
+    ]
+    paid = {number for number, player in enumerate(players) if player.style and not is_free(player)}
+    counted = paid or set(range(len(players)))
+    known = [each for each in estimates if not each.unpriced and (each.free is (not paid))]
     total = _figures(
-        matches,
-        _sum(middle.values()),
-        [_sum(draw.values()) for draw in drawn],
-        any(each.figures.pico for each in estimates) or not estimates,
-        sum(each.figures.ceiling_pico or 0 for each in estimates),
+        [lot for lot, _ in plan],
+        _sum(each for number, each in middle.items() if number in counted),
+        [_sum(each for number, each in draw.items() if number in counted) for draw in drawn],
+        sum(each.figures.ceiling_pico or 0 for each in known) if known or not estimates else None,
     )
     hours = None
     if not any(player.parameters.get("tier") == "batch" for player in players if player.style):
@@ -662,12 +678,14 @@ def _range(expected: float, drawn: Iterable[float]) -> Range:
     return Range(min(low, expected), expected, max(high, expected))
 
 
-def _figures(matches: int, middle: Drawn, draws: Sequence[Drawn], priced: bool, ceiling: int) -> Figures:
+def _figures(lots: Sequence[Lot], middle: Drawn, draws: Sequence[Drawn], ceiling: int | None) -> Figures:
+    """`ceiling` is None where no price is known."""
+
     def of(name: str) -> Range:
         return _range(getattr(middle, name), [getattr(draw, name) for draw in draws])
 
     return Figures(
-        matches=matches,
+        matches=sum(lot.matches for lot in lots),
         decisions=of("decisions"),
         calls=of("calls"),
         input=of("input"),
@@ -675,8 +693,8 @@ def _figures(matches: int, middle: Drawn, draws: Sequence[Drawn], priced: bool, 
         cache_read=of("cache_read"),
         cache_write=of("cache_write"),
         output=of("output"),
-        pico=of("pico") if priced else None,
-        ceiling_pico=ceiling if priced else None,
+        pico=None if ceiling is None else of("pico"),
+        ceiling_pico=ceiling,
     )
 
 
@@ -757,9 +775,12 @@ def from_record(
         prices = {price.id: read_price(price) for price in session.exec(select(tables.Price))}
         rows = session.exec(select(tables.Player).order_by(col(tables.Player.id))).all()
         billed = [prices.get(row.parameters.get("price", "")) for row in rows]
+        try:
+            known = read_one(record_path(path), frozenset(map(who, players)), own=True)
+        except sqlite3.Error as error:
+            raise RecordError(f"{path} is damaged: {error}") from error
     if len(billed) == len(players):
         players = [replace(player, price=price) for player, price in zip(players, billed, strict=True)]
-    known = read_one(record_path(path), frozenset(map(who, players)), own=True)
     known += read(neighbours(path), map(who, players))
     return estimate(
         players,

@@ -31,8 +31,7 @@ def show(estimate: Estimate, console: Console) -> None:
         return
     rows = [Row(each.seated.label, _cells(each.figures)) for each in estimate.players if not each.free]
     if len(rows) > 1:
-        sign = "≥ " if estimate.unpriced else ""
-        rows.append(Row("total", _cells(estimate.total, sign) if estimate.total.pico else _cells(estimate.total)))
+        rows.append(Row("total", _cells(estimate.total, "≥ " if estimate.unpriced else "")))
     columns = fitting(rows, COLUMNS, console.width)
     console.print(f"Estimate for {text.plural(estimate.total.matches, 'match', 'matches')}:")
     console.print(standings(rows, columns))
@@ -62,9 +61,11 @@ def _notes(estimate: Estimate) -> list[str]:
         low, expected, high = (text.duration(3600 * hours) for hours in estimate.hours)
         lines.append(f"Time: about {expected} ({low} – {high}).")
     if estimate.total.pico is not None:
+        without = f" without {_names(estimate.unpriced)}" if estimate.unpriced else ""
+        ceiling = _dollars(estimate.total.ceiling_pico or 0)
         lines.append(
-            f"Never more than {_dollars(estimate.total.ceiling_pico or 0)}, were every match and answer as long as "
-            "can be and asked again as often as may be; nine runs in ten lie between low and high."
+            f"Ceiling{without}: {ceiling}, were every match and every answer as long as can be and all asked again "
+            "as often as may be; nine runs in ten lie from low to high."
         )
     if estimate.spent_pico:
         lines.append(f"Spent so far, not counted above: {_dollars(estimate.spent_pico)}.")
@@ -85,7 +86,8 @@ def as_json(estimate: Estimate) -> dict[str, Any]:
     """For programs: every range as [low, expected, high]; null where no price is known."""
     return {
         "players": [
-            {"spec": each.seated.spec, "label": each.seated.label, "source": each.source} | _figures(each.figures)
+            {"spec": each.seated.spec, "label": each.seated.label, "source": each.source}
+            | _figures(each.figures)
             for each in estimate.players
         ],
         "total": _figures(estimate.total),
@@ -131,12 +133,14 @@ def confirm(
         if estimate.spent_pico + money.high <= max_cost_pico:
             return True
         before = " more" if estimate.spent_pico else ""
-        why = (
-            f"this may cost {_dollars(money.high)}{before}, and --max-cost stops it at {_dollars(max_cost_pico)}"
-        )
+        why = f"this may cost {_dollars(money.high)}{before}, and --max-cost stops it at {_dollars(max_cost_pico)}"
         way = "say --yes to play as far as that goes, ask for fewer --games, or raise --max-cost"
     if estimate.unpriced:
         why += f", without what {_names(estimate.unpriced)} costs"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not _somebody_there():
         raise ValueError(f"{why}, and nobody is at the terminal to be asked: {way}")
     return click.confirm(f"{text.clean(why)}. Go on?", default=False, err=True)
+
+
+def _somebody_there() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
