@@ -44,7 +44,7 @@ from orchestrator.table import Table
 from providers.base import Usage
 from providers.prices import Price, PriceBook, cost, most
 
-DRAWS = 1000
+DRAWS, LEAST_DRAWS, DRAWN_PARTS = 1000, 200, 20_000  # fewer of a run of many parts, so that nobody waits
 LOW, HIGH = 0.05, 0.95
 
 CHARS_PER_TOKEN = 3.0  # board text, measured with a public tokenizer
@@ -236,7 +236,7 @@ def forecast(
     seed: int,
     spent_pico: int,
     book: PriceBook,
-    draws: int = DRAWS,
+    draws: int | None = None,
 ) -> Estimate:
     """As `estimate`, from rehearsals that were played before: nothing but arithmetic."""
     parts = [
@@ -249,6 +249,7 @@ def forecast(
     clock = _Clock(players, min(concurrency, max(1, matches)), matches, limits)
     rng = random.Random(seed)
     middle = _by_player(parts, Mean())
+    draws = draws or min(DRAWS, max(LEAST_DRAWS, DRAWN_PARTS // max(1, len(parts))))
     drawn = [_by_player(parts, Dice(rng)) for _ in range(draws)]
     estimates = [
         PlayerEstimate(
@@ -264,17 +265,17 @@ def forecast(
         for number, player in enumerate(players)
         if player.style
     ]
-    paid = {number for number, player in enumerate(players) if player.style and not is_free(player)}
-    counted = paid or set(range(len(players)))
-    known = [each for each in estimates if not each.unpriced and (each.free is (not paid))]
+    models = [number for number, player in enumerate(players) if player.style]
+    counted = [number for number in models if not is_free(players[number])] or models
+    priced = [number for number in counted if players[number].price is not None]
     total = _figures(
         [lot for lot, _ in plan],
-        _sum(each for number, each in middle.items() if number in counted),
-        [_sum(each for number, each in draw.items() if number in counted) for draw in drawn],
-        sum(each.figures.ceiling_pico or 0 for each in known) if known or not estimates else None,
+        _sum(middle.get(number, NOTHING) for number in counted),
+        [_sum(draw.get(number, NOTHING) for number in counted) for draw in drawn],
+        sum(part.ceiling() for part in parts if part.player in priced) if priced or not models else None,
     )
     hours = None
-    if not any(player.parameters.get("tier") == "batch" for player in players if player.style):
+    if not any(players[number].parameters.get("tier") == "batch" for number in models):
         hours = _range(clock.hours(middle), [clock.hours(draw) for draw in drawn])
     return Estimate(tuple(estimates), total, hours, spent_pico)
 
@@ -661,10 +662,10 @@ def _table(lot: Lot) -> str:
 
 
 def _by_player(parts: Sequence[Part], chance: Chance) -> dict[int, Drawn]:
-    taken: dict[int, Drawn] = {}
+    taken: dict[int, list[Drawn]] = {}
     for part in parts:
-        taken[part.player] = _sum((taken.get(part.player, NOTHING), part.draw(chance)))
-    return taken
+        taken.setdefault(part.player, []).append(part.draw(chance))
+    return {player: _sum(drawn) for player, drawn in taken.items()}
 
 
 def _sum(drawn: Iterable[Drawn]) -> Drawn:

@@ -2,7 +2,8 @@
 
 Bots play a few matches of the very game that was asked for, as well and as badly as dice decide, and the real
 prompts are rendered at positions on the way. Counts bound the work, so that a seed gives one result; the clock
-only ends what would take too long. Everybody sits on every seat equally often, so seats are not told apart.
+only ends what would take too long. Behind a bridge all moves are random: a bot that tries moves on copies would
+take minutes for one. Everybody sits on every seat equally often, so seats are not told apart.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from prompts import Track
 PLIES, SECONDS = 2000, 0.5  # of all rehearsals of one estimate
 MATCHES, LEAST = 40, 4  # of each: as many as its plies allow, but never less than the least
 RENDERED = 8  # matches in which prompts are measured
-QUESTIONS = 60  # about so many in each of them
+QUESTIONS, LONG = (
+    60,
+    300,
+)  # about so many in each of them; plies of a long match (the rules may allow far more)
 GREEDY = (0, 50, 100)  # percentages of a seat's moves that are not drawn at random
 
 
@@ -72,20 +76,21 @@ def rehearse(
     parts: dict[Way, tuple[int, int, int]] = {}
     lengths: list[int] = []
     played, uneven, number = 0, 0, 0
+    stride = 1 + 2 * (min(most, LONG) // QUESTIONS // 2)  # odd: every seat is measured
     while number < LEAST or (played < plies and number < MATCHES):
         rng = engine.Rng(engine.derive(seed, "rehearsal", number))
         table = _Bots(engine.new(game, engine.derive(seed, "deal", number), **variant), rng)
-        stride = 1 + most // QUESTIONS
         while not table.game.is_terminal():
-            if table.plies >= opening and number < RENDERED and (table.plies + number) % stride == 0:
-                _measure(table.game, table.plies - opening, sizes, parts)
+            if not parts or (number < RENDERED and table.plies >= opening and table.plies % stride == 0):
+                _measure(table.game, max(0, table.plies - opening), sizes, parts)
             table.move()
             if monotonic() > deadline:
                 break
-        whole = table.game.is_terminal()
-        if whole or not lengths:
-            lengths.append(max(1, table.plies - opening if whole else (table.plies + most) // 2))
+        if table.game.is_terminal():
+            lengths.append(max(1, table.plies - opening))
             uneven = max(uneven, max(table.moved) + table.plies // -seats)
+        elif not lengths:  # at least so long, and perhaps much longer
+            lengths += [min(most, times * table.plies) for times in (1, 4)]
         played, number = played + table.plies, number + 1
         if monotonic() > deadline:
             break
@@ -101,7 +106,7 @@ class _Bots:
         self.rng = rng
         self.plies = 0
         self.moved = [0] * game.num_players()
-        self.greedy = [GREEDY[rng.below(len(GREEDY))] for _ in self.moved]
+        self.greedy = [0 if ":" in game.name() else GREEDY[rng.below(len(GREEDY))] for _ in self.moved]
         self.bot = engine.new_bot("greedy")
 
     def move(self) -> None:

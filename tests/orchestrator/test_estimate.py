@@ -91,8 +91,15 @@ def test_what_is_drawn_before_the_players_begin_is_not_theirs() -> None:
 
 def test_a_rehearsal_without_time_still_says_something() -> None:
     found = rehearse("othello", {}, [OPEN], deadline=0.0)
-    assert len(found.lengths) == 1 and 0 < found.lengths[0] <= found.most
+    assert found.lengths == (1, 4)  # of one ply it is known only that there may be more
     assert found.forms[OPEN].user > 0
+    assert rehearse("othello", {}, [OPEN], opening=6, deadline=0.0).forms[OPEN].user > 0
+
+
+def test_a_game_behind_a_bridge_is_rehearsed_in_time() -> None:
+    pytest.importorskip("pyspiel")
+    found = rehearse("openspiel:leduc_poker", {}, [OPEN], seed=1)
+    assert all(2 <= length <= found.most for length in found.lengths) and found.forms[OPEN].user > 0
 
 
 # ── beliefs ──────────────────────────────────────────────────────────────────────────────────────
