@@ -3,7 +3,7 @@
     rehearsal   matches between bots: how long the game is, how long its real prompts are    rehearsal.py
     history     what records say of these models: answers, asks, tokens, latency, cache      history.py
     beliefs     each unknown mean as an expected value with its uncertainty; sources are pooled by it
-    draws       the run, drawn a thousand times from the beliefs: low and high hold nine in ten of them
+    draws       the run, drawn two thousand times from the beliefs: low and high hold nine in ten of them
 
 Every unknown is positive and has a heavy upper tail, so a belief is lognormal, and pooling is that of normal
 distributions on the logarithms: a guess counts for little beside a pilot, and a record of another game for
@@ -44,7 +44,7 @@ from orchestrator.table import Table
 from providers.base import Usage
 from providers.prices import Price, PriceBook, cost, most
 
-DRAWS, LEAST_DRAWS, DRAWN_PARTS = 1000, 200, 20_000  # fewer of a run of many parts, so that nobody waits
+DRAWS, LEAST_DRAWS, DRAWN_PARTS = 2000, 200, 20_000  # fewer of a run of many parts, so that nobody waits
 LOW, HIGH = 0.05, 0.95
 
 CHARS_PER_TOKEN = 3.0  # board text, measured with a public tokenizer
@@ -433,15 +433,17 @@ def hits(
     here = [sight for sight in sights if _same_game(sight, lot) and sight.input]
     share = form.system / (form.system + form.user)
     if here:
-        found = sum(sight.cache_read for sight in here) / sum(sight.input for sight in here)
-        share = max(share, min(1.0, found))
-        return Hits(share if found or prefix >= shortest else 0.0, found / share, min(50, here[0].asks))
+        read, written, whole = (
+            sum(getattr(sight, name) for sight in here) for name in ("cache_read", "cache_write", "input")
+        )
+        if not read + written:
+            return NO_HITS
+        cacheable = (read + written) / whole if written else max(share, read / whole)
+        return Hits(cacheable, read / whole / cacheable, 2.0 + min(50, sum(sight.asks for sight in here)))
     if prefix < shortest:
         return NO_HITS
-    marked = (
-        seated.provider == "anthropic" and prefix > 1.25 * shortest
-    )  # near the step it is anybody's guess
-    return Hits(share, MARKED if marked else AUTOMATIC, 2.0)
+    surely = prefix > 1.25 * shortest  # near the step our count of tokens is not good enough
+    return Hits(share, MARKED if surely and seated.provider == "anthropic" else AUTOMATIC, 2.0)
 
 
 def _same_game(seen: Sight | Course, lot: Lot) -> bool:
@@ -481,7 +483,7 @@ class Mean:
 
 
 class Dice:
-    """One draw. Beliefs about one model are one piece of luck in all its lots: they are wrong together."""
+    """One draw. What is believed of one model is one piece of luck in all its lots: it is wrong in all of them."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -527,6 +529,7 @@ class Part:
     """One model in one lot, and all that is believed about it."""
 
     player: int
+    who: Who
     number: int  # of the lot
     lot: Lot
     played: Rehearsal
@@ -551,15 +554,15 @@ class Part:
         usual = min(self.length.mean * chance.scale(self.length.sd, "length", lot.game), self.played.most)
         plies = min(usual * luck, self.played.most)
         decisions = matches * plies / seats
-        calls = decisions * (1 + chance.gamma(*self.again, "again", self.player, lot.game))
-        answer = self.answer.mean * chance.scale(self.answer.sd, "answer", self.player)
+        calls = decisions * (1 + chance.gamma(*self.again, "again", self.who, lot.game))
+        answer = self.answer.mean * chance.scale(self.answer.sd, "answer", self.who)
         answer = min(answer, self.longest)
         varies = self.spread.between + math.expm1(self.spread.within) * seats / plies
         output = calls * answer * chance.scale(_sd(varies / matches), "answers", self.number, self.player)
         grown = max(0.0, self.form.user + self.form.growth * (plies - self.bots) / 2)
-        tokens = self.tokens.mean * chance.scale(self.tokens.sd, "tokens", self.player)
+        tokens = self.tokens.mean * chance.scale(self.tokens.sd, "tokens", self.who)
         each = (self.form.system + grown) * tokens
-        seconds = self.latency.mean * chance.scale(self.latency.sd, "latency", self.player)
+        seconds = self.latency.mean * chance.scale(self.latency.sd, "latency", self.who)
         seconds *= (WAIT + answer / SPEED) / (WAIT + self.answer.mean / SPEED)
         return self._billed(decisions, calls, each, output, calls * seconds, chance)
 
@@ -570,7 +573,7 @@ class Part:
         into = calls * each
         filled = 1 - min(1.0, self.writers * (1 + seconds / self.writers / CACHE_LIFE_S) / max(calls, 1.0))
         share = self.hits.expected if self.hits.weight > 2 else self.hits.expected * filled
-        read = into * self.hits.cacheable * chance.beta(share, self.hits.weight, "hits", self.player)
+        read = into * self.hits.cacheable * chance.beta(share, self.hits.weight, "hits", self.who)
         price = self.price
         bills_writes = price is not None and price.cache_write_short != price.input
         written = into * self.hits.cacheable - read if bills_writes else 0.0
@@ -618,6 +621,7 @@ def _part(
     tokens = token_belief(seated.model, form, lot, sights)
     return Part(
         player=player,
+        who=asked,
         number=number,
         lot=lot,
         played=played,
@@ -740,7 +744,43 @@ def _source(seated: Seated, history: History, plan: Sequence[tuple[Lot, Rehearsa
     return " and ".join([f"from {number} decision{'' if number == '1' else 's'} {where}", *more])
 
 
-# ── a duel ───────────────────────────────────────────────────────────────────────────────────────
+# ── of a run, and of a duel ──────────────────────────────────────────────────────────────────────
+
+
+def of_run(
+    path: Path,
+    players: Sequence[Seated],
+    lots: Iterable[Lot],
+    *,
+    concurrency: int = 8,
+    limits: Mapping[tuple[str, str], Limit] | None = None,
+    seed: int = 0,
+) -> Estimate:
+    """What these matches, left of the run in a directory, will take at the prices that it began with.
+
+    Learned from its own record and those beside it. Raises RecordError.
+    """
+    wanted = frozenset(map(who, players))
+    with reading(path) as session:
+        spent = session.execute(text("SELECT coalesce(sum(cost_pico), 0) FROM call")).scalar_one()
+        prices = {price.id: read_price(price) for price in session.exec(select(tables.Price))}
+        rows = session.exec(select(tables.Player).order_by(col(tables.Player.id))).all()
+        billed = [prices.get(row.parameters.get("price", "")) for row in rows]
+        try:
+            known = read_one(record_path(path), wanted, own=True)
+        except sqlite3.Error as error:
+            raise RecordError(f"{path} is damaged: {error}") from error
+    if len(billed) == len(players):
+        players = [replace(player, price=price) for player, price in zip(players, billed, strict=True)]
+    return estimate(
+        players,
+        lots,
+        known + read(neighbours(path), wanted),
+        concurrency=concurrency,
+        limits=limits,
+        seed=seed,
+        spent_pico=spent,
+    )
 
 
 def of_duel(
@@ -750,48 +790,28 @@ def of_duel(
 
     Raises SpecError.
     """
-    players = [player.seated for player in seat_players(request, Table(ask_human=_nobody))]
-    known = read(neighbours(beside), map(who, players)) if beside else History()
-    return estimate(
-        players,
-        [_lot(request, 0)],
-        known,
-        concurrency=request.concurrency,
-        limits=limits,
-        seed=request.seed,
-    )
+    players = _seated(request)
+    known = read(neighbours(beside), map(who, players)) if beside else UNKNOWN
+    lots = [_lot(request, 0)]
+    return estimate(players, lots, known, concurrency=request.concurrency, limits=limits, seed=request.seed)
 
 
 def from_record(
     path: Path, request: DuelRequest, *, limits: Mapping[tuple[str, str], Limit] | None = None
 ) -> Estimate:
-    """What is still to be paid of the run in a directory, from its own record and those beside it.
+    """What is still to be paid of the duel in a directory: after a pilot, or before it goes on.
 
     Raises RecordError and SpecError.
     """
-    players = [player.seated for player in seat_players(request, Table(ask_human=_nobody), billed=True)]
     with reading(path) as session:
         done = session.execute(text("SELECT count(*) FROM match WHERE status = 'finished'")).scalar_one()
-        spent = session.execute(text("SELECT coalesce(sum(cost_pico), 0) FROM call")).scalar_one()
-        prices = {price.id: read_price(price) for price in session.exec(select(tables.Price))}
-        rows = session.exec(select(tables.Player).order_by(col(tables.Player.id))).all()
-        billed = [prices.get(row.parameters.get("price", "")) for row in rows]
-        try:
-            known = read_one(record_path(path), frozenset(map(who, players)), own=True)
-        except sqlite3.Error as error:
-            raise RecordError(f"{path} is damaged: {error}") from error
-    if len(billed) == len(players):
-        players = [replace(player, price=price) for player, price in zip(players, billed, strict=True)]
-    known += read(neighbours(path), map(who, players))
-    return estimate(
-        players,
-        [_lot(request, done)],
-        known,
-        concurrency=request.concurrency,
-        limits=limits,
-        seed=request.seed,
-        spent_pico=spent,
-    )
+    players, lots = _seated(request), [_lot(request, done)]
+    return of_run(path, players, lots, concurrency=request.concurrency, limits=limits, seed=request.seed)
+
+
+def _seated(request: DuelRequest) -> list[Seated]:
+    table = Table(ask_human=_nobody)
+    return [player.seated for player in seat_players(request, table, billed=True)]
 
 
 def _lot(request: DuelRequest, done: int) -> Lot:

@@ -47,6 +47,7 @@ class Sight:
     decisions: int  # that those answers were for
     input: int = 0  # tokens of all their prompts
     cache_read: int = 0
+    cache_write: int = 0
     characters: int = 0  # of some prompts as they are stored, system and user
     tokens: int = 0  # that these were billed as
     latency_s: float = 0.0  # of an answer, on average
@@ -90,7 +91,8 @@ def _who(kind: str, model: str, key: str, style: str, track: str, parameters: Ma
 def neighbours(output: Path) -> list[Path]:
     """Records in the directories beside `output`, newest first."""
     with suppress(OSError):
-        found = [path for path in output.parent.glob("*/record.db") if path.parent != output]
+        own = output.resolve()
+        found = [path for path in own.parent.glob("*/record.db") if path.parent != own]
         return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)[:RECORDS]
     return []
 
@@ -126,7 +128,8 @@ _PLAYERS = "SELECT id, kind, model, hash, style, track, parameters FROM player"
 
 _CALLS = f"""
     SELECT c.player, m.game, m.variant, m.id, c.decision, c.output,
-           c.input_fresh + c.cache_read + c.cache_write_short + c.cache_write_long, c.cache_read, c.latency_ms
+           c.input_fresh + c.cache_read + c.cache_write_short + c.cache_write_long, c.cache_read,
+           c.cache_write_short + c.cache_write_long, c.latency_ms
     FROM (SELECT * FROM call ORDER BY rowid DESC LIMIT {CALLS}) c
     JOIN decision d ON d.id = c.decision JOIN match m ON m.id = d.match
     WHERE c.kind = 'ok' ORDER BY m.id
@@ -151,19 +154,22 @@ class _Tally:
     def __init__(self) -> None:
         self.answers: dict[str, list[int]] = {}
         self.decisions: set[str] = set()
-        self.input = self.cache_read = self.characters = self.tokens = 0
+        self.input = self.cache_read = self.cache_write = self.characters = self.tokens = 0
         self.latency_ms = 0.0
 
 
 def _sights(db: sqlite3.Connection, players: Mapping[int, Who], own: bool) -> Iterator[Sight]:
     tallies: dict[tuple[int, str, str], _Tally] = {}
-    for player, game, variant, match, decision, output, tokens, cached, latency in db.execute(_CALLS):
+    for player, game, variant, match, decision, output, tokens, cached, written, latency in db.execute(
+        _CALLS
+    ):
         if player in players:
             tally = tallies.setdefault((player, game, variant), _Tally())
             tally.answers.setdefault(match, []).append(output)
             tally.decisions.add(decision)
             tally.input += tokens
             tally.cache_read += cached
+            tally.cache_write += written
             tally.latency_ms += latency
     for player in players:
         for game, variant, tokens, *texts in db.execute(_TEXTS, (player,)):
@@ -185,6 +191,7 @@ def _sights(db: sqlite3.Connection, players: Mapping[int, Who], own: bool) -> It
             decisions=len(tally.decisions),
             input=tally.input,
             cache_read=tally.cache_read,
+            cache_write=tally.cache_write,
             characters=tally.characters,
             tokens=tally.tokens,
             latency_s=tally.latency_ms / 1000 / asks,

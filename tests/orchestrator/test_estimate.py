@@ -31,6 +31,7 @@ from orchestrator.estimate import (
 from orchestrator.history import Course, History, Sight, neighbours, read, who
 from orchestrator.players import Seated
 from orchestrator.record.database import RecordError
+from orchestrator.record.store import Record
 from orchestrator.rehearsal import Way, rehearse
 from orchestrator.table import Table
 from providers.prices import PriceBook, most
@@ -283,6 +284,22 @@ def test_the_share_of_cache_hits_on_record_is_believed() -> None:
     sight = seen(model, *((100,) * 4 for _ in range(50)), input=100_000, cache_read=30_000)
     figures = of("gpt", "bot:random", known=History((sight,))).total
     assert figures.cache_read.expected == pytest.approx(0.3 * figures.input.expected, rel=0.01)
+    claude = seats("claude", "bot:random")[0]
+    tokens = {"input": 100_000, "cache_read": 60_000, "cache_write": 20_000}
+    figures = of(
+        "claude", *BOTS[:1], known=History((seen(claude, *((100,) * 4 for _ in range(50)), **tokens),))
+    ).total
+    assert figures.cache_read.expected == pytest.approx(0.6 * figures.input.expected, rel=0.01)
+    assert figures.cache_write.expected == pytest.approx(0.2 * figures.input.expected, rel=0.01)
+    never = seen(claude, *((100,) * 4 for _ in range(50)), input=100_000)
+    assert of("claude", *BOTS[:1], known=History((never,))).total.cache_write.high == 0
+
+
+def test_one_model_on_both_sides_is_wrong_on_both() -> None:
+    alone, twice = of("gpt", "bot:random", matches=2000), of("gpt", "gpt", matches=2000)
+    assert alone.total.pico is not None and twice.total.pico is not None
+    width = alone.total.pico.high / alone.total.pico.low
+    assert twice.total.pico.high / twice.total.pico.low > 0.8 * width  # were they independent: width ** 0.7
 
 
 def test_a_limit_and_a_narrow_gate_take_time() -> None:
@@ -340,15 +357,25 @@ def test_prompts_on_record_say_how_many_tokens_a_character_is(tmp_path: Path) ->
 
 def test_only_what_is_left_of_a_run_is_estimated_at_the_prices_it_began_with(tmp_path: Path) -> None:
     asked = request("sim:greedy?price=3,15", "bot:random", pairs=3)
-    play(tmp_path, asked, stop_after=10)
-    with closing(sqlite3.connect(tmp_path / "record.db")) as db, db:
+    run = tmp_path / "run"
+    play(run, asked, stop_after=10)
+    with closing(sqlite3.connect(run / "record.db")) as db, db:
         (done,) = db.execute("SELECT count(*) FROM match WHERE status = 'finished'").fetchone()
         db.execute("UPDATE price SET numbers = json_set(numbers, '$.input', 30000000, '$.output', 150000000)")
-    found = from_record(tmp_path, asked)
+    found = from_record(run, asked)
     assert found.total.matches == 6 - done
     again = estimate(seats("sim:greedy?price=30,150", "bot:random"), [Lot("tictactoe", {}, (0, 1), 6 - done)])
     assert found.total.pico is not None and again.total.pico is not None
     assert found.total.pico.expected > again.total.pico.expected / 10
+
+
+def test_a_run_that_is_open_can_be_asked(tmp_path: Path) -> None:
+    asked = request(PAID, "bot:random", pairs=2)
+    run = tmp_path / "run"
+    play(run, asked, stop_after=6)
+    with Record(run) as record:
+        record.flush()
+        assert from_record(run, asked).players[0].source.endswith("of this run")
 
 
 def test_a_record_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
