@@ -163,7 +163,7 @@ def seen(run: Truth, matches: Sequence[Match], *, own: bool) -> History:
 
 
 def rehearsal(rng: random.Random) -> Rehearsal:
-    """Forty matches between bots, which take turns a little more evenly than models."""
+    """Forty matches between bots, whose length the models' differs from."""
     lengths = tuple(max(4, round(BOTS * lognormal(rng, 0.25))) for _ in range(40))
     return Rehearsal(lengths, 400, 2, 0, {Way("default", "open"): FORM})
 

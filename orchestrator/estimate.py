@@ -20,7 +20,8 @@ import json
 import math
 import random
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -35,11 +36,12 @@ from engine import View
 from orchestrator.duel import read_price, seat_players
 from orchestrator.history import UNKNOWN, Course, History, Sight, Who, around, neighbours, read, read_one, who
 from orchestrator.players import Seated
+from orchestrator.programme import Board
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError
 from orchestrator.record.reading import reading, record_path
 from orchestrator.rehearsal import PLIES, SECONDS, Form, Rehearsal, Way, rehearse
-from orchestrator.request import DuelRequest
+from orchestrator.request import Request
 from orchestrator.table import Table
 from providers.base import Usage
 from providers.prices import Price, PriceBook, cost, most
@@ -51,6 +53,7 @@ CHARS_PER_TOKEN = 3.0  # board text, measured with a public tokenizer
 FAMILIES = (("claude", 1.3), ("gemini", 1.1))  # tokens beyond that tokenizer's; 1.0 for the rest
 
 ANSWER: Mapping[str, float] = {
+    "decision": 10,
     "none": 100,
     "minimal": 150,
     "low": 300,
@@ -94,7 +97,7 @@ class Range(NamedTuple):
 class Lot:
     """Matches of one kind that are still to be played; `players` by number, each as often on every seat.
 
-    `variant` is whole, as `seated_game` returns it: what was played at other settings is another game.
+    `variant` is whole, as a request keeps it: what was played at other settings is another game.
     """
 
     game: str
@@ -738,13 +741,14 @@ def _source(seated: Seated, history: History, plan: Sequence[tuple[Lot, Rehearsa
             seen["of this run" if sight.own else "on record" if here else "at other games"] += sight.decisions
     told = [f"{count:,} {where}" for where, count in seen.items() if count]
     if not told:
-        return "no history: guessed" + (f" from effort={asked.effort}" if asked.effort else "")
+        guess = "a native decision" if asked.effort == "decision" else f"effort={asked.effort or 'unset'}"
+        return f"no history: guessed from {guess}"
     first, *more = told
     number, _, where = first.partition(" ")
     return " and ".join([f"from {number} decision{'' if number == '1' else 's'} {where}", *more])
 
 
-# ── of a run, and of a duel ──────────────────────────────────────────────────────────────────────
+# ── of a run ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def of_run(
@@ -783,41 +787,57 @@ def of_run(
     )
 
 
-def of_duel(
-    request: DuelRequest, beside: Path | None = None, *, limits: Mapping[tuple[str, str], Limit] | None = None
+def of_request(
+    request: Request, beside: Path | None = None, *, limits: Mapping[tuple[str, str], Limit] | None = None
 ) -> Estimate:
-    """What a duel will take that has not begun; `beside` is its directory, and records next to it are asked.
+    """What a run will take that has not begun; `beside` is its directory, and records next to it are asked.
 
     Raises SpecError.
     """
     players = _seated(request)
-    known = read(neighbours(beside), map(who, players)) if beside else UNKNOWN
-    lots = [_lot(request, 0)]
-    return estimate(players, lots, known, concurrency=request.concurrency, limits=limits, seed=request.seed)
+    return estimate(
+        players,
+        lots_of(request),
+        read(neighbours(beside), map(who, players)) if beside else UNKNOWN,
+        concurrency=request.concurrency,
+        limits=limits,
+        seed=request.seed,
+    )
 
 
 def from_record(
-    path: Path, request: DuelRequest, *, limits: Mapping[tuple[str, str], Limit] | None = None
+    path: Path, request: Request, *, limits: Mapping[tuple[str, str], Limit] | None = None
 ) -> Estimate:
-    """What is still to be paid of the duel in a directory: after a pilot, or before it goes on.
+    """What is still to be paid of the run in a directory: after a pilot, or before it goes on.
 
     Raises RecordError and SpecError.
     """
     with reading(path) as session:
-        done = session.execute(text("SELECT count(*) FROM match WHERE status = 'finished'")).scalar_one()
-    players, lots = _seated(request), [_lot(request, done)]
+        rows = session.execute(text("SELECT pair, swap FROM match WHERE status = 'finished'"))
+        finished = {(pair, swap) for pair, swap in rows}
+    players, lots = _seated(request), lots_of(request, finished)
     return of_run(path, players, lots, concurrency=request.concurrency, limits=limits, seed=request.seed)
 
 
-def _seated(request: DuelRequest) -> list[Seated]:
+def lots_of(request: Request, finished: Collection[tuple[int, int]] = ()) -> list[Lot]:
+    """The matches of a request without those that are finished, named by pair and swap."""
+    left: Counter[str] = Counter()
+    boards: dict[str, Board] = {}
+    for pair in range(request.pairs):
+        board = request.board(pair)
+        key = json.dumps(board, sort_keys=True)
+        boards[key] = board
+        left[key] += sum((pair, swap) not in finished for swap in range(len(board.players)))
+    return [
+        Lot(board.game, board.variant, tuple(n - 1 for n in board.players), left[key], request.opening)
+        for key, board in boards.items()
+    ]
+
+
+def _seated(request: Request) -> list[Seated]:
+    """Its players, for nothing but to be looked at: nobody calls, and who has no price is no error."""
     table = Table(ask_human=_nobody)
     return [player.seated for player in seat_players(request, table, billed=True)]
-
-
-def _lot(request: DuelRequest, done: int) -> Lot:
-    size = len(request.players)
-    left = max(0, request.pairs * size - done)
-    return Lot(request.game, request.variant, tuple(range(size)), left, request.opening)
 
 
 async def _nobody(view: View) -> int | None:

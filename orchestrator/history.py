@@ -26,7 +26,10 @@ SECONDS = 0.5
 
 
 class Who(NamedTuple):
-    """A player as an estimate tells players apart: `model` is a bot's name and options where none is asked."""
+    """A player as an estimate tells players apart.
+
+    `model` is the hash of a player that is no model; `effort` says `decision` where a model decides natively.
+    """
 
     provider: str
     model: str
@@ -85,7 +88,10 @@ def who(seated: Seated) -> Who:
 
 
 def _who(kind: str, model: str, key: str, style: str, track: str, parameters: Mapping[str, Any]) -> Who:
-    return Who(kind, model or key, style, track, str(parameters.get("effort") or ""))
+    decides = parameters.get("mode") == "decision"
+    return Who(
+        kind, model or key, style, track, "decision" if decides else str(parameters.get("effort") or "")
+    )
 
 
 def neighbours(output: Path) -> list[Path]:

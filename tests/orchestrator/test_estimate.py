@@ -23,16 +23,19 @@ from orchestrator.estimate import (
     Lot,
     estimate,
     from_record,
+    lots_of,
     mean_of,
-    of_duel,
+    of_request,
     pooled,
     spread_of,
 )
 from orchestrator.history import Course, History, Sight, neighbours, read, who
 from orchestrator.players import Seated
+from orchestrator.programme import GameShare, Opponent
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record
 from orchestrator.rehearsal import Way, rehearse
+from orchestrator.request import GenerateRequest
 from orchestrator.table import Table
 from providers.prices import PriceBook, most
 from tests.orchestrator.duels import play, request
@@ -224,6 +227,26 @@ def test_a_mix_of_lots_is_their_sum() -> None:
     )
 
 
+def test_a_mix_over_games_and_opponents_is_taken_apart() -> None:
+    asked = GenerateRequest(
+        models=("openai:gpt-6.1-sol",),
+        opponents=(Opponent("bot:random", 2), Opponent("bot:greedy")),
+        games=(GameShare("tictactoe", dict(engine.new("tictactoe").variant())), GameShare("connect4")),
+        pairs=60,
+        seed=1,
+    )
+    lots = lots_of(asked)
+    assert sum(lot.matches for lot in lots) == asked.matches == 120
+    assert {(lot.game, lot.players) for lot in lots} == {
+        (game, (0, other)) for game in ("tictactoe", "connect4") for other in (1, 2)
+    }
+    begun = lots_of(asked, {(0, 0), (0, 1), (7, 1)})
+    assert sum(lot.matches for lot in begun) == 117
+    found = of_request(asked)
+    assert found.total.matches == 120 and [each.seated.model for each in found.players] == ["gpt-6.1-sol"]
+    assert 60 * 2.5 + 60 * 3.5 < found.total.decisions.expected < 60 * 5 + 60 * 21
+
+
 def test_nothing_left_to_play_costs_nothing() -> None:
     found = of("claude", "gpt", matches=0)
     assert found.total.pico == (0, 0, 0) and found.total.matches == 0
@@ -322,7 +345,7 @@ def test_a_pilot_tells_what_the_rest_takes(tmp_path: Path) -> None:
     asked = request(PAID, "bot:random", game="connect4", pairs=25)
     play(tmp_path / "begun" / "pilot", replace(asked, pairs=5))
     _, result = play(tmp_path / "whole", asked)
-    blind, taught = of_duel(asked), from_record(tmp_path / "begun" / "pilot", asked)
+    blind, taught = of_request(asked), from_record(tmp_path / "begun" / "pilot", asked)
     assert blind.players[0].source.startswith("no history")
     assert taught.players[0].source.endswith(" decisions of this run")
     assert taught.total.matches == 40 and taught.spent_pico > 0
@@ -336,9 +359,9 @@ def test_a_pilot_tells_what_the_rest_takes(tmp_path: Path) -> None:
 def test_records_beside_the_output_are_asked(tmp_path: Path) -> None:
     asked = request(PAID, "bot:random", pairs=4)
     _, result = play(tmp_path / "old", asked)
-    found = of_duel(request(PAID, "bot:greedy", pairs=30), tmp_path / "new")
+    found = of_request(request(PAID, "bot:greedy", pairs=30), tmp_path / "new")
     assert found.players[0].source == f"from {result.standings[0].decisions} decisions on record"
-    other_way = of_duel(request(PAID, "bot:random", conduct={"effort": "high"}), tmp_path / "new")
+    other_way = of_request(request(PAID, "bot:random", conduct={"effort": "high"}), tmp_path / "new")
     assert other_way.players[0].source == "no history: guessed from effort=high"
 
 
@@ -384,7 +407,7 @@ def test_a_record_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     for name, content in (("bad", b"no database"), ("empty", b"")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "record.db").write_bytes(content)
-    found = of_duel(asked, tmp_path / "new")
+    found = of_request(asked, tmp_path / "new")
     assert "on record" in found.players[0].source
     for path in (tmp_path / "bad", tmp_path / "nowhere"):
         with pytest.raises(RecordError):
@@ -399,7 +422,7 @@ def test_asking_changes_no_record(tmp_path: Path) -> None:
         db.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
         db.execute("DROP TABLE wave")
     before = path.read_bytes()
-    assert "on record" in of_duel(asked, tmp_path / "new").players[0].source
+    assert "on record" in of_request(asked, tmp_path / "new").players[0].source
     assert path.read_bytes() == before
 
 
