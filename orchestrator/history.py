@@ -1,7 +1,8 @@
 """What records say about how models play: answers and their tokens, prompts as they were billed, lengths of matches.
 
 Read straight from SQLite and only read: whoever asks what a run will cost must not bring somebody else's record
-up to date on the way. A record that cannot be read, is of no use or would take too long is passed over.
+up to date on the way. A record of an older schema is passed over until another command did that, as is one that
+cannot be read, is of no use or would take too long.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from orchestrator.players import Seated
+from orchestrator.record.blobs import inflate, split
+from orchestrator.record.tables import SCHEMA_VERSION
 
 CALLS = 4000  # of a record, the newest: enough for any estimate
 MATCHES = 1000
@@ -120,6 +123,9 @@ def read_one(
     """As `read`, of one record; raises what is wrong with it (`sqlite3.Error`, `ValueError` and the like)."""
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
         db.set_progress_handler(lambda: monotonic() > deadline, 10_000)  # true ends the query with an error
+        (schema,) = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        if schema != str(SCHEMA_VERSION):
+            return History()
         players = {
             number: _who(kind, model, key, style, track, json.loads(parameters))
             for number, kind, model, key, style, track, parameters in db.execute(_PLAYERS)
@@ -142,10 +148,10 @@ _CALLS = f"""
 """
 _TEXTS = f"""
     SELECT m.game, m.variant, c.input_fresh + c.cache_read + c.cache_write_short + c.cache_write_long,
-           s.data, u.data
+           d.system_blob, d.user_blob
     FROM (SELECT * FROM decision WHERE player = ? ORDER BY rowid DESC LIMIT {PROMPTS}) d
-    JOIN call c ON c.decision = d.id AND c.ask = 0 AND c.kind = 'ok'
-    JOIN match m ON m.id = d.match JOIN blob s ON s.hash = d.system_blob JOIN blob u ON u.hash = d.user_blob
+    JOIN call c ON c.id >= d.id || '.00.' AND c.id < d.id || '.00/' AND c.kind = 'ok'
+    JOIN match m ON m.id = d.match
 """
 _MATCHES = f"""
     SELECT m.game, m.variant, m.plies - json_array_length(m.opening), json_group_array(s.player)
@@ -181,9 +187,7 @@ def _sights(db: sqlite3.Connection, players: Mapping[int, Who], own: bool) -> It
         for game, variant, tokens, *texts in db.execute(_TEXTS, (player,)):
             if (player, game, variant) in tallies:
                 tally = tallies[player, game, variant]
-                tally.characters += sum(
-                    len(zlib.decompress(text).decode("utf-8", "replace")) for text in texts
-                )
+                tally.characters += sum(len(_text(db, blob)) for blob in texts)
                 tally.tokens += tokens
     for (player, game, variant), tally in tallies.items():
         answers = tuple(map(tuple, tally.answers.values()))
@@ -202,6 +206,14 @@ def _sights(db: sqlite3.Connection, players: Mapping[int, Who], own: bool) -> It
             tokens=tally.tokens,
             latency_s=tally.latency_ms / 1000 / asks,
         )
+
+
+def _text(db: sqlite3.Connection, number: int) -> str:
+    data, base = db.execute(
+        "SELECT b.data, base.data FROM blob b LEFT JOIN blob base ON base.id = b.base WHERE b.id = ?",
+        (number,),
+    ).fetchone()
+    return split(inflate(data, inflate(base) if base else b""))[0]
 
 
 def _courses(db: sqlite3.Connection, players: Mapping[int, Who], own: bool) -> Iterator[Course]:

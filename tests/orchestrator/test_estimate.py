@@ -414,15 +414,15 @@ def test_a_record_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
             from_record(path, asked)
 
 
-def test_asking_changes_no_record(tmp_path: Path) -> None:
+def test_asking_brings_no_record_up_to_date(tmp_path: Path) -> None:
     asked = request(PAID, "bot:random", pairs=1)
     play(tmp_path / "old", asked)
     path = tmp_path / "old" / "record.db"
+    assert "on record" in of_request(asked, tmp_path / "new").players[0].source
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
-        db.execute("DROP TABLE wave")
     before = path.read_bytes()
-    assert "on record" in of_request(asked, tmp_path / "new").players[0].source
+    assert "no history" in of_request(asked, tmp_path / "new").players[0].source
     assert path.read_bytes() == before
 
 
