@@ -26,8 +26,8 @@ TOKENS = ("input_fresh", "cache_read", "cache_write", "output")
 
 
 def show(estimate: Estimate, console: Console) -> None:
-    """Print it in a few lines; nothing, where nobody costs anything."""
-    if estimate.free:
+    """Print it in a few lines; nothing, where nobody costs anything or nothing is left to play."""
+    if estimate.free or not estimate.total.matches:
         return
     rows = [Row(each.seated.label, _cells(each.figures)) for each in estimate.players if not each.free]
     if len(rows) > 1:
@@ -122,7 +122,7 @@ def confirm(
     have to be asked and nobody is there.
     """
     money = estimate.total.pico
-    if yes or money is None or estimate.free:
+    if yes or money is None or estimate.free or not estimate.total.matches:
         return True
     if max_cost_pico is None:
         if money.high <= threshold_pico:

@@ -64,6 +64,8 @@ def test_nothing_is_said_or_asked_about_players_that_are_free() -> None:
     assert shown(found) == ""
     assert face.confirm(found, None, False) and face.confirm(found, 0, False)
     assert "sim" not in shown(of("claude", "sim:greedy"))
+    over = replace(of("claude", "bot:random", matches=0), spent_pico=text.PICO)
+    assert shown(over) == "" and face.confirm(over, 0, False)
 
 
 def test_what_others_wrote_is_cleaned() -> None:
