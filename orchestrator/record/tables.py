@@ -206,13 +206,13 @@ class Wave(SQLModel, table=True):
     __tablename__: ClassVar[str] = "wave"
     id: str = Field(primary_key=True)  # run id, -w, number, player: r1ng05demo00-w0007.1
     run: str = Field(foreign_key="run.id", index=True)
-    number: int
+    number: int  # among this player's, from 1; what one batch cannot take is several waves
     player: int = Field(foreign_key="player.id")
     batch: str = ""
     status: str  # submitting open closed
     calls: int
     calls_blob: int = Field(foreign_key="blob.id")  # their ids, one a line
-    error: str = ""
+    error: str = ""  # why it was refused whole, or never arrived: its calls cost nothing
     submitted: float
     closed: float | None = None
 
