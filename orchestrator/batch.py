@@ -9,8 +9,8 @@ whose answer was lost is found again at the service by its name; it is `open` wi
 is `closed` once every result is on record. `collect` brings home what an earlier process left open, before
 matches go on, and they then find their answers in the record: nothing is asked, or paid, twice.
 
-Left out: retrying a part (the player does, into its next wave) and waiting for nobody in particular (a wave
-that leaves half full costs another round for everybody).
+Left out: retrying a part (the player does, into its next wave), and waves that leave when they are full or late:
+half a wave costs everybody another round.
 
     attempt ─ Line.send ─▶ Desk ─ a lane per player ─▶ wave ─ Courier ─▶ BatchProvider
 """
@@ -76,8 +76,8 @@ class Pace:
 
     A batch is looked at after `first_s` seconds, then after waits that grow by `growth` up to `longest_s`. A
     verb that fails is tried `tries` times in a row with the same waits: about an hour. A submission that fails
-    is looked for at the service, and handed in again at most `hand_ins` times in all. A service may show what
-    it took only after a while: nobody looks for a submission younger than `settles_s`.
+    is looked for at the service, and handed in at most `hand_ins` times in all. A service may show what it took
+    only after a while: nobody looks for a submission in the first `settles_s` seconds.
     """
 
     first_s: float = 10.0
@@ -132,7 +132,7 @@ class Courier:
                 return
             except Retryable as error:
                 lost = error
-            await self._sleep(max(self.pace.wait(number), lost.retry_after_s or 0.0))
+            await self._sleep(max(self.pace.wait(number), self.pace.settles_s, lost.retry_after_s or 0.0))
             if await self.found(list(requests)):
                 return
         raise lost
