@@ -341,11 +341,9 @@ class Process:
         await self.record.durable()
 
     def put(self, call: str, player: int, kind: str, said: str | None = None, possibly: bool = True) -> None:
-        decision, ask, attempt = call.rsplit(".", 2)
-        self.record.put_columns(
-            tables.Call,
+        _, ask, attempt = call.rsplit(".", 2)
+        row = tables.Call(
             id=call,
-            decision=decision,
             player=player,
             ask=int(ask),
             attempt=int(attempt),
@@ -354,6 +352,7 @@ class Process:
             possibly_billed=possibly and kind != "ok",
             started=0.0,
         )
+        self.record.put(row)
 
     def back(self, call: tables.Call, came: Reply | ProviderError) -> None:
         self.backs.append((call.id, came))
