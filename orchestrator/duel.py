@@ -13,12 +13,14 @@ import asyncio
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import engine
 import prompts
+from orchestrator.batch import Desk, collect, open_waves
 from orchestrator.budget import RUN, Budget, WallReached, walls
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture, around
@@ -31,7 +33,7 @@ from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record, now
 from orchestrator.request import Request, draw_opening
 from orchestrator.table import SpecError, Table
-from providers.base import redact
+from providers.base import BatchProvider, redact
 from providers.prices import Price, Rates
 
 REPLAYS = 2
@@ -70,6 +72,8 @@ class Duel:
         self.run = self._begin(known)
         self.budget = Budget(self._walls(), record.spent())
         self.journal = Journal(record, events, self.run.id, self.players, self.budget)
+        self._batched = batched(self.players)
+        self.desk = self._desk()
         self.ending = Ending()
         self._ended: Counter[str] = Counter()  # matches, by how
         self._walled: set[int] = set()  # players that may spend no more
@@ -81,13 +85,17 @@ class Duel:
 
     async def play(self) -> Ending:
         """Play everything that is not yet played; how it ended is said, not raised."""
+        await self._all(self._collect())
         self._waiting.extend(self._open_fixtures())
         self._tell_run()
         if self.request.preflight and self._waiting:
             await self._preflight()
-        workers = min(self.request.concurrency, len(self._waiting))
-        self._tasks = [asyncio.create_task(self._work()) for _ in range(workers)]
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        matches = len(self._waiting)
+        workers = (
+            matches if self._batched else min(self.request.concurrency, matches)
+        )  # a wave holds all of them
+        await self._all(*(self._work() for _ in range(workers)))
+        await self.desk.aclose()
         self.run.status, self.run.reason, self.run.finished = self.ending.status, self.ending.reason, now()
         try:
             self.record.put(self.run)
@@ -95,6 +103,40 @@ class Duel:
         except RecordError as error:
             self._broke(error)
         return self.ending
+
+    async def _all(self, *work: Coroutine[Any, Any, None]) -> None:
+        self._tasks = [asyncio.create_task(each) for each in work]
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _collect(self) -> None:
+        """What an earlier process left at the services, before any match goes on."""
+        waves = open_waves(self.record)
+        if not waves and not self._batched:
+            return
+        try:
+            await collect(
+                self.record,
+                waves,
+                self._batched,
+                self.journal.returned,
+                events=self.events,
+                stop=self.journal.stop,
+            )
+        except Stopped:
+            pass
+        except Halt as trouble:
+            self.stop(str(trouble))
+        except Exception as bug:
+            self._broke(bug)
+
+    def _desk(self) -> Desk:
+        desk = Desk(self.record, self.events, self.journal.stop, self.budget)
+        self.budget.on_wait = desk.look
+        for number, provider in self._batched.items():
+            player = self.players[number - 1]
+            assert isinstance(player, ModelPlayer)
+            player.in_batches(desk.line(number, provider, player.seated.model))
+        return desk
 
     def pause(self) -> None:
         """Calls that are out come back and are recorded, no new one leaves until `go_on`."""
@@ -128,7 +170,7 @@ class Duel:
     async def _preflight(self) -> None:
         """One tiny call to every model, on the bill like all others; what is wrong with one stops the run now."""
         for number, player in enumerate(self.players, 1):
-            if isinstance(player, ModelPlayer):
+            if isinstance(player, ModelPlayer) and number not in self._batched:
                 name = f"{self.run.id}-ready{number}-{int(time.time())}"
                 try:
                     await player.ready(self.journal.open_turn(name, number, self.request.seed))
@@ -155,6 +197,7 @@ class Duel:
 
     async def _play_one(self, fixture: Fixture) -> None:
         seats = [self.players[player] for player in fixture.seating()]
+        self.desk.match_begins()
         try:
             result = await play(fixture, seats, self.journal)
         except Void as trouble:
@@ -175,6 +218,8 @@ class Duel:
         else:
             self.journal.finished(fixture, result)
             self._count("finished")
+        finally:
+            self.desk.match_ends()
 
     def _meet(self, reached: WallReached) -> None:
         """The run's wall ends it; a player's keeps that player from the matches that are still to be played."""
@@ -328,6 +373,19 @@ class Duel:
         games = [engine.new(each.game, 0, **each.variant) for each in self.request.games]
         views = [game.view(game.current_player()) for game in games]
         return "+".join(prompts.render(view, style, track).style_sha for view in views)  # type: ignore[arg-type]
+
+
+def batched(players: Sequence[Player]) -> dict[int, BatchProvider]:
+    """The services of those who are asked in batches, by the player's number. Raises SpecError."""
+    found = {}
+    for number, player in enumerate(players, 1):
+        if isinstance(player, ModelPlayer) and player.conduct.tier == "batch":
+            if not isinstance(player.provider, BatchProvider):
+                raise SpecError(
+                    f"{player.seated.spec}: {player.provider.name} takes no batches: leave tier=batch out"
+                )
+            found[number] = player.provider
+    return found
 
 
 def seat_players(request: Request, table: Table, *, billed: bool = False) -> list[Player]:

@@ -290,6 +290,9 @@ class Journal:
         reply = outcome if isinstance(outcome, Reply) else None
         error = outcome if isinstance(outcome, ProviderError) else None
         attempt = Attempt(call.attempt, call.started, reply.latency_s if reply else 0.0, reply, error)
+        self.budget.settle(
+            Reservation(call.player, 0), bill[0] - call.cost_pico
+        )  # it was counted at its worst
         self.called(
             call.player,
             CallMade(call.decision, call.ask, call.attempt, call.started, *bill, attempt),

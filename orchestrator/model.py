@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -83,6 +84,11 @@ class ModelPlayer:
         self.can = provider.capabilities(seated.model)
         self.mode = answer_mode(conduct, self.can)
         self._schema_bytes = 0
+
+    def in_batches(self, line: Line) -> None:
+        """Ask over a line of a batch's waves: the next wave is wait enough, and a wave may take a day."""
+        self.line = line
+        self.retry = replace(self.retry, total_s=math.inf, first_s=0.0, longest_s=0.0)
 
     async def choose(self, view: View, turn: Turn) -> Decision:
         if self.mode == "decision" and len(view.legal) == 1:  # no service is asked to choose from one
