@@ -28,6 +28,7 @@ CHARACTERS_PER_TOKEN = 3  # on the safe side: English has four, notation and oth
 FIRST_CALLS = 8  # out at once until the service has answered one: a wrong key must not fail 500 times
 BURST_S = 6.0  # of a rate set by hand, what may be sent at once after a lull
 RESET_S = 60.0  # where a service says what is left but not until when
+INSTANT_S = 1e-6  # sums of times are not exact, and nobody waits for their last digit
 
 OnChange = Callable[[str, int, float, str], None]
 """`(name, in_flight, paused_s, reason)`: a lane slowed down, waits, or goes on faster."""
@@ -101,35 +102,37 @@ class Bucket:
 class Gate:
     """What a service says is left, of requests or of tokens: never more than that until it is reset.
 
-    Amounts are counted from the lane's beginning. An answer speaks of the moment at which its own call left,
-    as far as one can rely on it; what has left since comes off. The last call to have left knows best.
+    An answer speaks of the moment at which its own call left, as far as one can rely on it; what has left since
+    comes off. The last call to have left knows best.
     """
 
     def __init__(self) -> None:
-        self.used = 0.0
-        self._may_reach = math.inf
+        self.reserved = 0.0  # by all calls since the lane's beginning
+        self._corrected = 0.0  # what they used beyond that
+        self._may_reach = math.inf  # both together
         self._limit = math.inf
         self._reset_at = math.inf
         self._told_by = 0
 
     def wait(self, amount: float, now: float) -> float:
+        used = self.reserved + self._corrected
         if now >= self._reset_at:
-            self._may_reach, self._reset_at = self.used + self._limit, now + RESET_S
-        if self.used + min(amount, self._limit) <= self._may_reach:
+            self._may_reach, self._reset_at = used + self._limit, now + RESET_S
+        if used + min(amount, self._limit) <= self._may_reach:
             return 0.0
         return self._reset_at - now
 
-    def told(self, number: int, used: float, left: int, limit: float, until: float) -> None:
-        """By the answer to the call of that number, with which `used` had left in all."""
+    def told(self, number: int, reserved: float, left: int, limit: float, until: float) -> None:
+        """By the answer to the call of that number, by which and all before it so much was reserved."""
         if number >= self._told_by:
             self._told_by, self._limit = number, max(limit, left, 1)
-            self._may_reach, self._reset_at = used + left, until
+            self._may_reach, self._reset_at = reserved + self._corrected + left, until
 
     def correct(self, number: int, by: float) -> None:
         """The call of that number used more, or less, than was reserved for it."""
-        self.used += by
+        self._corrected += by
         if number <= self._told_by:
-            self._may_reach += by  # the service has said so itself
+            self._may_reach += by  # the service knew
 
 
 class Pace:
@@ -262,7 +265,7 @@ class Clock(Protocol):
 
 
 class Place(NamedTuple):
-    """A call that has left the lane, with what was reserved for it and what had left in all by then."""
+    """A call that has left the lane, and what was reserved for it and for all before it."""
 
     number: int  # counts from 1
     left_at: float
@@ -273,7 +276,7 @@ class Place(NamedTuple):
 
 class _Waiting(NamedTuple):
     place: asyncio.Future[Place]
-    tokens: int
+    request: Request
 
 
 class Lane:
@@ -311,13 +314,13 @@ class Lane:
             output = min(output, round(self._output))
         return characters // CHARACTERS_PER_TOKEN + output
 
-    async def enter(self, tokens: int) -> Place:
+    async def enter(self, request: Request) -> Place:
         """Waits for room. Whoever enters must say how it ended, by one of the four methods below."""
         if self._closed:
             raise self._closed()
-        if not self._waiting and self._wait_s(tokens) <= 0:
+        if not self._waiting and self._wait_s(tokens := self.estimate(request)) <= INSTANT_S:
             return self._depart(tokens)
-        waiting = _Waiting(asyncio.get_running_loop().create_future(), tokens)
+        waiting = _Waiting(asyncio.get_running_loop().create_future(), request)
         self._waiting.append(waiting)
         self._admit()
         try:
@@ -396,10 +399,10 @@ class Lane:
     def _admit(self) -> None:
         """Everybody leaves whose turn it is; a timer is set for the next one."""
         while self._waiting:
-            place, tokens = self._waiting[0]
+            place, request = self._waiting[0]
             if not place.done():  # else it was cancelled
-                wait_s = self._wait_s(tokens)
-                if wait_s > 0:
+                wait_s = self._wait_s(tokens := self.estimate(request))
+                if wait_s > INSTANT_S:
                     self._wake_at(self._clock.time() + wait_s if wait_s < math.inf else None)
                     return
                 place.set_result(self._depart(tokens))
@@ -473,14 +476,18 @@ class _Room:
     def take(self, tokens: int, now: float) -> Place:
         self.pace.take(now)
         self._departed += 1
-        place = Place(self._departed, now, tokens, self.requests.used + 1, self.tokens.used + tokens)
-        self.correct(place, 1, tokens)
-        return place
+        self.requests.reserved += 1
+        self.tokens.reserved += tokens
+        self._take_by_hand(1, tokens)
+        return Place(self._departed, now, tokens, self.requests.reserved, self.tokens.reserved)
 
     def correct(self, place: Place, requests: int, tokens: int) -> None:
-        """So many more, or fewer, are used than was thought of that call."""
+        """That call used so many more, or fewer, than were reserved for it."""
         self.requests.correct(place.number, requests)
         self.tokens.correct(place.number, tokens)
+        self._take_by_hand(requests, tokens)
+
+    def _take_by_hand(self, requests: int, tokens: int) -> None:
         if self._by_hand:
             self._by_hand.take(requests)
         if self._tokens_by_hand:
@@ -512,7 +519,7 @@ class Limited:
 
     async def send(self, call: str, request: Request, leaves: Leaves = unheard) -> Reply:
         """As `Line.send`; what the lane was closed with, where it was."""
-        place = await self.lane.enter(self.lane.estimate(request))
+        place = await self.lane.enter(request)
         has_left = False
 
         def away() -> None:
