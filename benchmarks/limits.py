@@ -107,13 +107,18 @@ class TokenBucket:
 
 @dataclass
 class Service:
-    """Answers or refuses. `late_headers`: they are of the moment of the answer, not of the request."""
+    """Answers or refuses.
+
+    `late_headers`: they are of the moment of the answer, not of the request. `reserves`: a call takes its whole
+    output bound, and gives back what it did not use when it is answered.
+    """
 
     requests: TokenBucket
     tokens: TokenBucket
     headers: bool = False
     retry_after: bool = False
     late_headers: bool = True
+    reserves: bool = False
     latency_s: float = 2.5
     refuse_s: float = 0.08
     parallel: int = 1_000_000
@@ -130,14 +135,15 @@ class Service:
         tokens = PROMPT_TOKENS + output
         self.requests.fill(clock())
         self.tokens.fill(clock())
-        wait = max(self.requests.until(1), self.tokens.until(tokens))
+        cost = PROMPT_TOKENS + request.max_output_tokens if self.reserves else tokens
+        wait = max(self.requests.until(1), self.tokens.until(cost))
         if wait > 0 or self.out >= self.parallel:
             self.refused.append(clock())
             allowance, retry_after_s = self._allowance(clock()), wait if self.retry_after else None
             await asyncio.sleep(self.refuse_s * 0.5)
             raise Retryable("rate_limit", "slow down", retry_after_s=retry_after_s, allowance=allowance)
         self.requests.level -= 1
-        self.tokens.level -= tokens
+        self.tokens.level -= cost
         self.taken.append((clock(), tokens))
         allowance = self._allowance(clock())
         self.out += 1
@@ -145,6 +151,7 @@ class Service:
             await asyncio.sleep(self.latency_s * self.rng.lognormvariate(-0.125, 0.5))
         finally:
             self.out -= 1
+            self.tokens.level += cost - tokens
         if self.late_headers:
             allowance = self._allowance(clock())
         return Reply("!", Usage(input_fresh=PROMPT_TOKENS, output=output), allowance=allowance)
@@ -241,6 +248,11 @@ def service(rpm: float, tpm: float = 1e9, burst_s: float = 60, windows: bool = F
 CASES: dict[str, tuple[dict[str, Any], Limits | None]] = {
     "headers": ({"rpm": 600, "headers": True, "retry_after": True}, None),
     "headers, tokens scarce": ({"rpm": 4000, "tpm": 400_000, "headers": True, "retry_after": True}, None),
+    "headers, output reserved": (
+        {"rpm": 4000, "tpm": 400_000, "headers": True, "retry_after": True, "reserves": True},
+        None,
+    ),
+    "nothing said, output reserved": ({"rpm": 4000, "tpm": 400_000, "reserves": True}, None),
     "Retry-After alone": ({"rpm": 600, "retry_after": True}, None),
     "nothing said": ({"rpm": 600}, None),
     "nothing said, tokens scarce": ({"rpm": 4000, "tpm": 400_000}, None),
@@ -254,13 +266,15 @@ CASES: dict[str, tuple[dict[str, Any], Limits | None]] = {
 }
 
 
-def table(minutes: float = 12) -> str:
+def table(minutes: float = 12, only: str = "") -> str:
     """Markdown."""
     lines = [
         "| service | used | 429 | used, 429 by third | recovered s |",
         "| --- | --- | --- | --- | --- |",
     ]
     for name, (about, limits) in CASES.items():
+        if only not in name:
+            continue
         o = run_virtually(play(service(**about), minutes, limits=limits))
         thirds = ", ".join(f"{used:.0%} {refused:.1%}" for used, refused in o.phases)
         lines.append(f"| {name} | {o.used:.1%} | {o.refused:.2%} | {thirds} | {o.recovered_s:.0f} |")
@@ -270,7 +284,9 @@ def table(minutes: float = 12) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.limits", description=__doc__)
     parser.add_argument("--minutes", type=float, default=12)
-    print(table(parser.parse_args().minutes))
+    parser.add_argument("--only", default="", help="cases with this in their names")
+    asked = parser.parse_args()
+    print(table(asked.minutes, asked.only))
 
 
 if __name__ == "__main__":

@@ -152,10 +152,12 @@ class Pace:
     SLOWEST = 0.1
     DOUBLE_S = 3.0
     RETURN_S = 0.5  # doubles as fast as that where it was halved more than once
-    BELOW, BACK_S, BACK_REQUESTS = 0.9, 15.0, 40.0  # of what was measured, and how long the way back is
-    HALF, HALF_S, HALF_REQUESTS = 0.5, 3.0, 10.0  # where it was not measured
+    BELOW, HALF = 0.9, 0.5  # of what was measured; where it was not
+    BACK_S, BACK_REQUESTS, BACK_MOST_S = 15.0, 40, 60.0  # the way back, as long as so many requests take
+    HALF_S, HALF_REQUESTS, HALF_MOST_S = 3.0, 10, 15.0
     AGAIN = 2.5  # ways back without a refusal
     MEASURED_S, MEASURED_REQUESTS = 5.0, 6  # at least
+    STALE = 6.0  # ways back, after which it is not what the service takes now
     LATE_S = 0.1  # a timer that fires late is made up for
     LULL_S = 2.0  # nobody wanted to leave for so long that the service's bucket may have filled up
 
@@ -165,8 +167,7 @@ class Pace:
         self._below = self.BELOW
         self._back_s = 0.0
         self._age_s = 0.0  # of the way back, counted only while it was the pace that held calls back
-        self._next = now
-        self._last = now
+        self._next = self._last = self._paused_until = now
         self._gap_s = 1 / self.FIRST  # between two departures, lately
         self._slowed_at = -math.inf
         self._left = 0  # departures since
@@ -174,17 +175,18 @@ class Pace:
         self._taken = 0  # by the service since
 
     def wait(self, now: float) -> float:
-        return max(0.0, self._next - now)
+        return max(0.0, max(self._next, self._paused_until) - now)
 
     def take(self, now: float) -> None:
-        since, late = now - self._last, now - self._next
+        due = max(self._next, self._paused_until)
+        since, late = now - self._last, now - due
         if late > self.LULL_S:
             self._empty_at = None
         elif late <= max(self.LATE_S, 0.5 / self.rate):
             self._grow(min(since, 2 / self.rate))
         self._gap_s += (min(since, 60.0) - self._gap_s) / 16
         self._last = now
-        self._next = max(self._next, now - self.LATE_S) + 1 / self.rate
+        self._next = max(due, now - self.LATE_S) + 1 / self.rate
         self._taken += 1
         self._left += 1
 
@@ -195,7 +197,7 @@ class Pace:
         self._next -= 1 / self.rate
 
     def pause(self, until: float) -> None:
-        self._next = max(self._next, until)
+        self._paused_until = max(self._paused_until, until)
 
     def refused(self, left_at: float, now: float) -> bool:
         """A request that left then was not taken; whether that is news, and no echo of a refusal known."""
@@ -210,29 +212,32 @@ class Pace:
 
     def _took(self, now: float) -> float | None:
         """Per second since the bucket was known to be empty; None: too little to tell."""
-        if self._empty_at is not None:
-            seconds, taken = now - self._empty_at, self._taken
-            if seconds < self.MEASURED_S or taken < self.MEASURED_REQUESTS:
-                return None
-        self._empty_at, self._taken, known = now, 0, self._empty_at
-        return None if known is None else taken / seconds
+        since, taken = self._empty_at, self._taken
+        if since is not None and (now - since < self.MEASURED_S or taken < self.MEASURED_REQUESTS):
+            return None
+        self._empty_at, self._taken = now, 0
+        if since is None or now - since > self.STALE * max(self.BACK_S, self._back_s):
+            return None
+        return taken / (now - since)
 
     def _slow(self, lately: float, took: float | None) -> None:
-        if took is None and self._left <= 1 and self._goal < math.inf:
-            self.rate = max(
-                lately / 2, min(self.rate, self.SLOWEST)
-            )  # nothing was taken: the goal is as good as before
+        was_doubling = self._goal == math.inf
+        if took is None and self._left <= 1 and not was_doubling:  # nothing was taken since the last time
+            self.rate = max(lately / 2, min(self.rate, self.SLOWEST))
         elif took is None:
-            self._head_for(lately, self.HALF, self.HALF_S, self.HALF_REQUESTS)
-        elif self._goal == math.inf:  # it takes more than it did: between what it took and what it refused
-            self._head_for(math.sqrt(took * lately), self.HALF, self.HALF_S, self.HALF_REQUESTS)
+            self._head_for(lately, self.HALF)
+        elif was_doubling:  # it takes more by now: something between what it took and what it refused
+            self._head_for(math.sqrt(took * lately), self.HALF)
         else:
-            self._head_for(min(took, lately), self.BELOW, self.BACK_S, self.BACK_REQUESTS)
+            self._head_for(min(took, lately), self.BELOW)
 
-    def _head_for(self, goal: float, below: float, back_s: float, requests: float) -> None:
-        self._goal, self._below, self._age_s = goal, below, 0.0
-        self._back_s = max(back_s, requests / goal)
-        self.rate = below * goal
+    def _head_for(self, goal: float, below: float) -> None:
+        self._goal, self._below, self._age_s = max(goal, self.SLOWEST), below, 0.0
+        if below == self.HALF:
+            self._back_s = min(max(self.HALF_S, self.HALF_REQUESTS / self._goal), self.HALF_MOST_S)
+        else:
+            self._back_s = min(max(self.BACK_S, self.BACK_REQUESTS / self._goal), self.BACK_MOST_S)
+        self.rate = below * self._goal
 
     def _grow(self, seconds: float) -> None:
         if self.rate < self._goal * self.HALF < math.inf:
@@ -437,7 +442,7 @@ class Lane:
     def _pause(self, seconds: float, kind: str) -> None:
         until = self._clock.time() + seconds
         if until > self._paused_until:
-            is_news = until > self._paused_until + 1
+            is_news = until > max(self._paused_until, self._clock.time()) + 1
             self._paused_until = until
             self._ready().pace.pause(until)
             if is_news:

@@ -387,9 +387,9 @@ def test_waiting_costs_nothing() -> None:
     ],
 )
 def test_most_of_a_service_is_used_and_few_are_refused(case) -> None:
-    """At a third of the capacity for three of nine minutes, and back within one."""
+    """At a third of the capacity for two of six minutes, and back within one."""
     about, limits = CASES[case]
-    outcome = run_virtually(play(service(**about), 9, players=100, limits=limits))
+    outcome = run_virtually(play(service(**about), 6, players=100, limits=limits))
     assert outcome.used >= 0.85 and all(used >= 0.85 for used, _ in outcome.phases)
     assert outcome.refused < 0.02
     assert outcome.recovered_s <= 60
