@@ -1,20 +1,33 @@
 """What a run says at its end, as plain JSON values: results with their interval, and the bill.
 
 Two players have an Elo difference (`elo`); a table of more has none, but says by how much the first of it is
-ahead of the second (`lead`, in shares of opponents beaten).
+ahead of the second (`lead`, in shares of opponents beaten). A run for data compares nobody: it says of every
+model, against whom and in what, how much there is and of what kind (`lines`).
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.programme import SELF, game_text
 from orchestrator.ratings.pairs import estimate
 from orchestrator.ratings.shares import lead, share
-from orchestrator.record.reading import RunResult, Standing
+from orchestrator.record.reading import Board, RunResult, Standing
+from orchestrator.record.tables import Player
+from orchestrator.request import KINDS
+
+NO_MODELS = ("bot", "human", "policy")
 
 
 def summary(result: RunResult) -> dict[str, Any]:
     """The last event of a run: plain JSON values."""
+    return _of_data(result) if result.run.kind == "generate" else _of_a_duel(result)
+
+
+def _of_a_duel(result: RunResult) -> dict[str, Any]:
     estimated = estimate(result.pair_scores, result.distinct_pairs) if len(result.standings) == 2 else None
     return {
         "run": result.run.id,
@@ -22,7 +35,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         "game": result.boards[0].game,
         "status": result.run.status,
         "stopped": result.run.reason or None,
-        "pairs": len(result.pair_scores),
+        "pairs": len(result.pairs),
         "distinct_pairs": result.distinct_pairs,
         "matches": result.finished,
         "planned": result.run.request["pairs"] * len(result.standings),
@@ -34,9 +47,130 @@ def summary(result: RunResult) -> dict[str, Any]:
         "elo_low": estimated and round(estimated.elo_low, 1),
         "elo_high": estimated and round(estimated.elo_high, 1),
         "lead": _lead(result) if len(result.standings) > 2 else None,
-        "cost_usd": sum(standing.cost_pico for standing in result.standings) / 1e12,
-        "possibly_billed_usd": sum(standing.possibly_pico for standing in result.standings) / 1e12,
+        **_bill(result.standings),
     }
+
+
+def _bill(standings: Iterable[Standing]) -> dict[str, float]:
+    sure, possibly = zip(
+        *((standing.cost_pico, standing.possibly_pico) for standing in standings), strict=True
+    )
+    return {"cost_usd": sum(sure) / 1e12, "possibly_billed_usd": sum(possibly) / 1e12}
+
+
+# ── a run for data ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class Line:
+    """One model against certain others in one game, over all their boards; matches against itself count once."""
+
+    model: Player
+    against: tuple[str, ...]  # labels, or `self`
+    game: str
+    standing: Standing
+    games: int = 0
+    plies: int = 0
+
+
+def lines(result: RunResult) -> list[Line]:
+    """In the order of the models, then of the boards."""
+    found: dict[tuple[str, tuple[str, ...], str], Line] = {}
+    for board in result.boards:
+        for player in models(board):
+            against, game = opponents(player, board), game_text(board.game, board.variant)
+            key = player.hash, against, game
+            line = found.setdefault(key, Line(player, against, game, Standing(player)))
+            line.games += len(board.finished)
+            line.plies += sum(match.plies for match in board.finished)
+            for standing in board.standings:
+                if standing.player.hash == player.hash:
+                    line.standing += standing
+    order = list(dict.fromkeys(standing.player.hash for standing in result.standings))
+    games = list(dict.fromkeys(line.game for line in found.values()))
+    return sorted(
+        found.values(), key=lambda line: (order.index(line.model.hash), games.index(line.game), line.against)
+    )
+
+
+def models(board: Board) -> list[Player]:
+    """Those who sit at a board and are asked in words, each once."""
+    seated = {s.player.hash: s.player for s in reversed(board.standings) if s.player.kind not in NO_MODELS}
+    return list(reversed(seated.values()))
+
+
+def opponents(player: Player, board: Board) -> tuple[str, ...]:
+    """Whom a player meets there, in words."""
+    others = [s.player for s in board.standings if s.player.id != player.id]
+    return tuple(sorted(SELF if other.hash == player.hash else plain(other) for other in others))
+
+
+def plain(player: Player) -> str:
+    """Its label without the number that tells it from those who play exactly as it does."""
+    return re.sub(r" #\d+$", "", player.label)
+
+
+def _as_one(standings: Iterable[Standing]) -> list[Standing]:
+    """Players who play alike (a model and itself, an opponent who takes two seats) together."""
+    found: dict[str, Standing] = {}
+    for standing in standings:
+        alike = standing.player.hash
+        found[alike] = found[alike] + standing if alike in found else standing
+    return list(found.values())
+
+
+def _of_data(result: RunResult) -> dict[str, Any]:
+    return {
+        "run": result.run.id,
+        "kind": result.run.kind,
+        "output": str(result.path),
+        "game": ", ".join(dict.fromkeys(game_text(board.game, board.variant) for board in result.boards)),
+        "status": result.run.status,
+        "stopped": result.run.reason or None,
+        "pairs": len(result.pairs),
+        "distinct_pairs": result.distinct_pairs,
+        "matches": result.finished,
+        "planned": KINDS[result.run.kind].from_json(result.run.request).matches,
+        "voids": result.voids,
+        "repeats": result.repeats,
+        "decisions": sum(standing.asked for standing in result.standings),
+        "players": [
+            _player_summary(standing) | {"label": plain(standing.player)}
+            for standing in _as_one(result.standings)
+        ],
+        "lines": [_line_summary(line) for line in lines(result)],
+        **_bill(result.standings),
+    }
+
+
+def _line_summary(line: Line) -> dict[str, Any]:
+    """`legal` is the share of decisions with a legal move at the first answer, `helped` that after asking again."""
+    standing = line.standing
+    return {
+        "model": plain(line.model),
+        "against": list(line.against),
+        "game": line.game,
+        "games": line.games,
+        "plies": _share_of(line.plies, line.games),
+        "decisions": standing.asked,
+        "win": _share_of(standing.wins, standing.matches),
+        "draw": _share_of(standing.draws, standing.matches),
+        "loss": _share_of(standing.losses, standing.matches),
+        "score": standing.score if standing.matches else None,
+        "legal": _share_of(standing.asked - standing.wrong_first, standing.asked),
+        "helped": _share_of(standing.asked - standing.fallbacks - standing.forfeits, standing.asked),
+        "forfeits": dict(standing.faults.most_common()),
+        "cost_usd": standing.cost_pico / 1e12,
+        "cost_per_game_usd": _share_of(standing.cost_pico / 1e12, line.games),
+        "unpriced_calls": standing.unpriced_calls,
+    }
+
+
+def _share_of(part: float, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+# ── players ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _player_summary(standing: Standing) -> dict[str, Any]:

@@ -17,17 +17,18 @@ import os
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from orchestrator.cli import text
-from orchestrator.cli.result import call_figures, card, result_table
-from orchestrator.cli.rows import Row, fitting, standings
+from orchestrator.cli.result import call_figures, card, met, result_table
+from orchestrator.cli.rows import NAME_WIDTH, Row, fitting, standings
 from orchestrator.events import Event
+from orchestrator.programme import SELF
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from orchestrator.record.reading import RunResult
+
 MODES = ("auto", "live", "plain", "json", "none")
+NO_MODELS = ("bot", "human", "policy")  # kinds of players who are not asked in words
 REDRAWS_PER_S = 4
 IN_FLIGHT_SHOWN = 6
 NOTICES_SHOWN = 4
@@ -51,6 +55,8 @@ CAME_OF_IT = (
     "illegal",
 )  # columns of a table; the last go first
 ASKED = ("cost", "calls", "time to a move")
+PLACE = ("games", "W/D/L", "legal", "cost", "forfeits", "decisions", "failed calls")  # of a run for data
+LINES_ABOVE_PLACES = 12  # of the live table of a run for data, with those below
 
 
 class Display(Protocol):
@@ -133,7 +139,7 @@ class Plain(Silent):
         if event["type"] == "notice":
             return notice(event)
         if event["type"] == "match" and event["status"] in ("finished", "void"):
-            return f"[{tally.done}/{tally.planned}] {ended(event, tally.game)}"
+            return f"[{tally.done}/{tally.planned}] {ended(event, event.get('game', tally.game))}"
         return ""
 
 
@@ -188,8 +194,9 @@ class Live(Silent):
 
 @dataclass(slots=True)
 class Counts:
-    """One player so far."""
+    """One player so far; of a run for data, a model and whom it meets in what."""
 
+    games: int = 0  # there: a match against itself is one
     wins: int = 0
     draws: int = 0
     losses: int = 0
@@ -200,6 +207,8 @@ class Counts:
     paid: int = 0
     points: float = 0.0
     illegal: int = 0
+    decisions: int = 0
+    wrong: int = 0  # of them, those whose first answer was no move
     calls: int = 0
     failed: int = 0
     input_tokens: int = 0
@@ -212,11 +221,17 @@ class Counts:
         return self.wins + self.draws + self.losses
 
 
+Place = tuple[str, str]
+"""In a run for data: a model, and whom it meets in what."""
+
+
 @dataclass(slots=True)
 class Tally:
     """What events have told. `scores` are player 1's by pair and swap, for the running estimate."""
 
+    kind: str = "duel"
     labels: list[str] = field(default_factory=list)
+    specs: dict[str, str] = field(default_factory=dict)  # by label
     game: str = ""
     output: str = ""
     seed: int = 0
@@ -232,6 +247,10 @@ class Tally:
     moves: dict[str, int] = field(default_factory=dict)  # by match id: a hash of what was chosen so far
     played: dict[int, dict[int, int]] = field(default_factory=dict)  # that hash at a match's end, as `scores`
     flying: dict[str, str] = field(default_factory=dict)  # match id -> what happened last in it
+    failures: Counter[str] = field(default_factory=Counter)  # of calls, by kind
+    faults: Counter[str] = field(default_factory=Counter)  # of forfeits, likewise
+    places: dict[Place, Counts] = field(default_factory=dict)
+    at: dict[str, dict[str, Place]] = field(default_factory=dict)  # by match and label, where that counts
     notices: deque[str] = field(default_factory=lambda: deque(maxlen=NOTICES_SHOWN))
 
     def add(self, event: Event) -> None:
@@ -241,6 +260,9 @@ class Tally:
 
     def headline(self) -> str:
         """Who plays what; `where` says the rest."""
+        if self.kind == "generate":
+            models = dict.fromkeys(self._named(label) for label in self.labels if self.is_model(label))
+            return f"{', '.join(map(text.one_line, models))} · {text.one_line(self.game)}"
         return f"{' vs '.join(map(text.one_line, self.labels))} · {self.game}"
 
     def where(self) -> str:
@@ -265,7 +287,39 @@ class Tally:
         size = len(self.labels)
         return len({tuple(sorted(swaps.items())) for swaps in self.played.values() if len(swaps) == size})
 
+    def per_hour(self) -> float:
+        """Matches that came to an end, since this display began."""
+        return 3600 * (self.done - self.earlier) / max(1e-9, time.monotonic() - self.began)
+
+    def is_model(self, label: str) -> bool:
+        return self.specs.get(label, "").partition(":")[0] not in NO_MODELS
+
+    def _named(self, label: str) -> str:
+        """Without the number that tells it from those who play exactly as it does."""
+        return label.rpartition(" #")[0] if label.rpartition(" #")[2].isdigit() else label
+
+    def _seat(self, match: str, seats: Sequence[str], game: str) -> None:
+        """Where what happens in a match counts."""
+        if self.kind != "generate":
+            return
+        self.at[match] = {}
+        for label in filter(self.is_model, seats):
+            others = [other for other in seats if other != label]
+            alike = [SELF if self.specs[one] == self.specs[label] else self._named(one) for one in others]
+            place = self._named(label), met(sorted(alike), game if ", " in self.game else "")
+            self.at[match][label] = place
+            self.places.setdefault(place, Counts())
+
+    def _counts(self, match: str, label: str) -> Iterator[Counts]:
+        """A player's counts: over the run and, of a model in a run for data, where it plays."""
+        yield self.players[label]
+        place = self.at.get(match, {}).get(label)
+        if place is not None:
+            yield self.places[place]
+
     def _run(self, event: Event) -> None:
+        self.kind = event.get("kind", "duel")
+        self.specs = dict(zip(event["players"], event["specs"], strict=True))
         self.labels, self.game, self.output = list(event["players"]), event["game"], event["output"]
         self.seed, self.concurrency = event["seed"], event["concurrency"]
         self.pairs, self.planned = event["pairs"], event["matches"]
@@ -285,9 +339,12 @@ class Tally:
             result = run_result(Path(self.output))
         except RecordError:
             return  # the counts then begin at zero; the result at the end is whole anyhow
+        if self.kind == "generate":
+            self._recall_places(result)
         for standing in result.standings:
             latencies = deque((tenths / 10 for tenths in standing.times.elements()), LATENCIES_KEPT)
             self.players[standing.player.label] = Counts(
+                standing.matches,
                 standing.wins,
                 standing.draws,
                 standing.losses,
@@ -298,6 +355,8 @@ class Tally:
                 standing.paid,
                 standing.total_points,
                 standing.illegal,
+                standing.decisions,
+                standing.wrong_first,
                 standing.calls,
                 standing.failed_calls,
                 standing.input_tokens,
@@ -306,17 +365,40 @@ class Tally:
                 latencies,
             )
         for match in result.matches:
-            if match.scores:
+            if match.scores and self.kind == "duel":
                 self.scores.setdefault(match.pair, {})[match.swap] = match.scores[1]
                 self.played.setdefault(match.pair, {})[match.swap] = hash(match.went)
 
+    def _recall_places(self, result: RunResult) -> None:
+        from orchestrator.summary import lines, plain
+
+        for line in lines(result):
+            made = line.standing
+            place = plain(line.model), met(line.against, line.game if ", " in self.game else "")
+            self.places[place] = Counts(
+                line.games,
+                made.wins,
+                made.draws,
+                made.losses,
+                made.forfeits,
+                made.total_score,
+                calls=made.calls,
+                failed=made.failed_calls,
+                decisions=made.asked,
+                wrong=made.wrong_first,
+                cost_usd=made.cost_pico / text.PICO,
+            )
+
     def _match(self, event: Event) -> None:
         if event["status"] == "started":
+            self._seat(event["id"], event["seats"], event.get("game", ""))
             self.flying[event["id"]] = f"{text.one_line(event['seats'][event['begins']])} begins"
             self.moves[event["id"]] = hash(event["deal"])
             return
         self.flying.pop(event["id"], None)
         moves = self.moves.pop(event["id"], 0)
+        if event["status"] in ("stopped", "void"):
+            self.at.pop(event["id"], None)
         if event["status"] == "stopped":
             return
         if event["status"] == "void":
@@ -327,18 +409,23 @@ class Tally:
         self.played.setdefault(event["pair"], {})[event["swap"]] = moves
         ahead = event["ranks"].count(1)
         for seat, label in enumerate(event["seats"]):
-            counts, rank, points = self.players[label], event["ranks"][seat], event["points"][seat]
-            counts.wins += rank == ahead == 1
-            counts.draws += rank == 1 < ahead
-            counts.losses += rank > 1
-            counts.forfeits += bool(event["forfeits"][seat])
-            counts.score += event["scores"][seat]
-            counts.rank += rank
-            counts.firsts += 1 / ahead if rank == 1 else 0
-            counts.paid += points is not None
-            counts.points += points or 0
-            if label == self.labels[0]:
+            rank, points = event["ranks"][seat], event["points"][seat]
+            for counts in self._counts(event["id"], label):
+                counts.wins += rank == ahead == 1
+                counts.draws += rank == 1 < ahead
+                counts.losses += rank > 1
+                counts.forfeits += bool(event["forfeits"][seat])
+                counts.score += event["scores"][seat]
+                counts.rank += rank
+                counts.firsts += 1 / ahead if rank == 1 else 0
+                counts.paid += points is not None
+                counts.points += points or 0
+            if event["forfeits"][seat]:
+                self.faults[event["forfeits"][seat].partition(":")[0]] += 1
+            if label == self.labels[0] and self.kind == "duel":
                 self.scores.setdefault(event["pair"], {})[event["swap"]] = event["scores"][seat]
+        for place in set(self.at.pop(event["id"], {}).values()):
+            self.places[place].games += 1
         if any(event["forfeits"]):
             self.notices.append(ended(event, ""))
 
@@ -349,19 +436,23 @@ class Tally:
             f"ply {event['ply'] + 1:>3}  {text.one_line(event['player'])}: {move}{again}"
         )
         self.moves[event["match"]] = hash((self.moves.get(event["match"], 0), event["player"], event["move"]))
-        counts = self.players[event["player"]]
-        counts.illegal += event["illegal"]
-        if event["latency_ms"]:
-            counts.latencies_ms.append(event["latency_ms"])
+        for counts in self._counts(event["match"], event["player"]):
+            counts.decisions += 1
+            counts.wrong += event["outcome"] != "ok"
+            counts.illegal += event["illegal"]
+            if event["latency_ms"]:
+                counts.latencies_ms.append(event["latency_ms"])
 
     def _call(self, event: Event) -> None:
-        counts = self.players[event["player"]]
-        counts.calls += 1
-        counts.failed += event["kind"] != "ok"
-        counts.input_tokens += event["input_tokens"]
-        counts.output_tokens += event["output_tokens"]
-        if not event["possibly_billed"]:
-            counts.cost_usd += event["cost_usd"]
+        if event["kind"] != "ok":
+            self.failures[event["kind"]] += 1
+        for counts in self._counts(event["decision"].rpartition("-")[0], event["player"]):
+            counts.calls += 1
+            counts.failed += event["kind"] != "ok"
+            counts.input_tokens += event["input_tokens"]
+            counts.output_tokens += event["output_tokens"]
+            if not event["possibly_billed"]:
+                counts.cost_usd += event["cost_usd"]
 
     def _notice(self, event: Event) -> None:
         self.notices.append(notice(event))
@@ -420,18 +511,76 @@ def screen(tally: Tally, width: int, height: int) -> RenderableType:
     from rich.text import Text
 
     notices = [Text(line, "yellow", no_wrap=True, overflow="ellipsis") for line in tally.notices]
-    parts: list[RenderableType] = [
+    notices += [Text(line, "yellow", no_wrap=True, overflow="ellipsis") for line in failures(tally)]
+    data = tally.kind == "generate"
+    above: list[RenderableType] = [
         Text(tally.headline(), "bold", no_wrap=True, overflow="ellipsis"),
         Text(tally.where(), "dim", no_wrap=True, overflow="ellipsis"),
         Text(""),
-        _score_line(tally),
+        _bill_line(tally) if data else _score_line(tally),
         _bar(tally, width),
         Text(""),
-        _players(tally, width),
-        Text(""),
     ]
-    room = height - len(notices) - LINES_OF_A_SCREEN - max(0, len(tally.players) - ROWS_OF_A_SCREEN)
-    return Group(*parts, _in_flight(tally, max(1, min(IN_FLIGHT_SHOWN, room))), *notices)
+    rows = (
+        min(len(tally.places), max(1, height - len(notices) - LINES_ABOVE_PLACES))
+        if data
+        else len(tally.players)
+    )
+    players = _places(tally, width, rows) if data else _players(tally, width)
+    room = height - len(notices) - LINES_OF_A_SCREEN - max(0, rows - ROWS_OF_A_SCREEN)
+    return Group(*above, players, Text(""), _in_flight(tally, max(1, min(IN_FLIGHT_SHOWN, room))), *notices)
+
+
+def failures(tally: Tally) -> list[str]:
+    """Which calls failed and for what was forfeited, by kind."""
+    told = {"failed calls": tally.failures, "forfeits": tally.faults}
+    parts = [
+        f"{what}: {', '.join(f'{text.one_line(kind, 30)} {count:,}' for kind, count in counted.most_common(4))}"
+        for what, counted in told.items()
+        if counted
+    ]
+    return [" · ".join(parts)] if parts else []
+
+
+def _bill_line(tally: Tally) -> Text:
+    """Of a run for data: what it has and what that took, over all models."""
+    from rich.text import Text
+
+    asked = [counts for label, counts in tally.players.items() if tally.is_model(label)]
+    tokens = [sum(getattr(counts, name) for counts in asked) for name in ("input_tokens", "output_tokens")]
+    line = Text(f"{sum(counts.decisions for counts in asked):,} decisions", "bold")
+    read, written = map(text.count, tokens)
+    line.append(f"   {read} / {written} tokens in / out", "default not bold")
+    line.append(f"   {text.dollars(sum(counts.cost_usd for counts in asked))}")
+    return line
+
+
+def _places(tally: Tally, width: int, rows: int) -> RenderableType:
+    """A line for every model and whom it meets in what; how many more there is no room for is said."""
+    from rich.console import Group
+    from rich.text import Text
+
+    places = sorted(tally.places.items())
+    shown = places if len(places) <= rows else places[: max(1, rows - 1)]
+    found = [Row(f"{model} vs {others}", _place_figures(counts)) for (model, others), counts in shown]
+    longest = max([NAME_WIDTH, *(len(row.name) for row in found)])
+    columns = fitting(found, PLACE, width - min(longest, width // 2) + NAME_WIDTH)
+    table = standings(found, columns, name="", cut_to=width)
+    left = len(places) - len(shown)
+    return Group(table, Text(f"and {left} more", "dim")) if left else table
+
+
+def _place_figures(counts: Counts) -> dict[str, str]:
+    rates = counts.wins, counts.draws, counts.losses
+    return {
+        "games": f"{counts.games:,}",
+        "W/D/L": "/".join(map(str, rates)),
+        "legal": text.percent(counts.decisions - counts.wrong, counts.decisions),
+        "cost": text.dollars(counts.cost_usd),
+        "forfeits": str(counts.forfeits),
+        "decisions": f"{counts.decisions:,}",
+        "failed calls": str(counts.failed),
+    }
 
 
 def _score_line(tally: Tally) -> Text:
@@ -456,6 +605,9 @@ def _bar(tally: Tally, width: int) -> Table:
     from rich.table import Table
 
     spent = text.duration(time.monotonic() - tally.began)
+    if tally.done > tally.earlier and tally.done < tally.planned:
+        left = 3600 * (tally.planned - tally.done) / tally.per_hour()
+        spent += f" · {text.count(round(tally.per_hour()))}/h · {text.duration(left)} left"
     voids = f" · {text.plural(tally.voids, 'void')}" if tally.voids else ""
     row = Table.grid(padding=(0, 2))
     row.add_column()

@@ -1,12 +1,14 @@
 """The result of a run on a screen: the figures side by side, then what can and cannot be said of them.
 
 Two players stand beside each other, a figure a line; the players of a table stand below each other, the best
-first. It is drawn from the summary, and thus from the record; `display` and `show` print the same.
+first. A run for data has a table for each model, with a line for everybody it met in each game. It is drawn
+from the summary, and thus from the record; `display` and `show` print the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli import text
@@ -27,6 +29,8 @@ def result_table(summary: Mapping[str, Any], *, hint: bool = True) -> Renderable
     from rich.console import Group
     from rich.text import Text
 
+    if summary.get("kind") == "generate":
+        return _data(summary, hint=hint)
     names = " vs ".join(text.one_line(player["label"]) for player in summary["players"])
     played = text.plural(summary["matches"], "match", "matches")
     of = "" if summary["matches"] == summary["planned"] else f" of {summary['planned']}"
@@ -124,23 +128,10 @@ def stand_ins(summary: Mapping[str, Any]) -> list[str]:
 
 def remarks(summary: Mapping[str, Any]) -> list[str]:
     """What one must know to read the figures rightly."""
-    lines = []
-    players = len(summary["players"])
-    alone = summary["matches"] - summary["pairs"] * players
-    if alone and players > 2:
-        left_out = ", not in the scores" if summary["distinct_pairs"] > 1 else ""
-        lines.append(f"{text.plural(alone, 'match', 'matches')} of unfinished deals: in the table{left_out}.")
-    elif alone:
-        lines.append(f"{text.plural(alone, 'match')} without a partner: in the table, not in the Elo.")
+    lines = _remarks_on_data(summary) if summary.get("kind") == "generate" else _remarks_on_pairs(summary)
     if summary["voids"]:
         voids = text.plural(summary["voids"], "void match", "void matches")
         lines.append(f"{voids} (trouble with a service, nobody's fault): not counted.")
-    if repeats := _repeats(summary):
-        unit = "pair" if players == 2 else "deal"
-        lines.append(
-            f"{repeats} of {text.plural(summary['pairs'], unit)} repeat others move by move: the interval "
-            f"counts only the {summary['pairs'] - repeats} different; --opening makes {unit}s differ."
-        )
     if summary["possibly_billed_usd"]:
         lost = text.dollars(summary["possibly_billed_usd"])
         lines.append(f"Up to {lost} more may have been billed for attempts that failed after they were sent.")
@@ -151,6 +142,33 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
     if summary["stopped"]:
         lines.append(f"Stopped early: {text.one_line(summary['stopped'], 400)}")
     return lines
+
+
+def _remarks_on_pairs(summary: Mapping[str, Any]) -> list[str]:
+    """Which matches count for what."""
+    lines = []
+    players = len(summary["players"])
+    alone = summary["matches"] - summary["pairs"] * players
+    if alone and players > 2:
+        left_out = ", not in the scores" if summary["distinct_pairs"] > 1 else ""
+        lines.append(f"{text.plural(alone, 'match', 'matches')} of unfinished deals: in the table{left_out}.")
+    elif alone:
+        lines.append(f"{text.plural(alone, 'match')} without a partner: in the table, not in the Elo.")
+    if repeats := _repeats(summary):
+        unit = "pair" if players == 2 else "deal"
+        lines.append(
+            f"{repeats} of {text.plural(summary['pairs'], unit)} repeat others move by move: the interval "
+            f"counts only the {summary['pairs'] - repeats} different; --opening makes {unit}s differ."
+        )
+    return lines
+
+
+def _remarks_on_data(summary: Mapping[str, Any]) -> list[str]:
+    """What there is less of than it seems."""
+    if not summary["repeats"]:
+        return []
+    of = text.plural(summary["matches"], "match", "matches")
+    return [f"{summary['repeats']} of {of} went move by move as another: --opening makes them differ."]
 
 
 def _repeats(summary: Mapping[str, Any]) -> int:
@@ -232,6 +250,105 @@ def _share(player: Mapping[str, Any]) -> str:
     played = player["wins"] + player["draws"] + player["losses"]
     beaten = round(player["score"] * played, 9)  # so that it reads as on the leaderboard, which has the sum
     return f"{text.percent(beaten, played)} [{within}]"
+
+
+# ── a run for data ───────────────────────────────────────────────────────────────────────────────────
+
+MET = ("games", "W/D/L %", "legal", "helped", "forfeits", "$/game", "plies", "decisions")
+"""Columns of what a model met; the last go first."""
+
+
+def _data(summary: Mapping[str, Any], *, hint: bool) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    played = text.plural(summary["matches"], "match", "matches")
+    of = "" if summary["matches"] == summary["planned"] else f" of {summary['planned']}"
+    made = text.plural(summary["decisions"], "decision")
+    parts: list[RenderableType] = [
+        Text(""),
+        Text(f"{text.one_line(summary['game'])} · {played}{of} · {made} of models", "bold"),
+        Text(""),
+        Met(summary["lines"]),
+        *(Text(line) for line in bills(summary)),
+        Text(""),
+        *(Text(line, "bold red") for line in stand_ins(summary)),
+        *(Text(line) for line in remarks(summary)),
+        *([Text(where(summary), "dim")] if hint else []),
+    ]
+    return Group(*parts)
+
+
+class Met:
+    """Of every model, whom it met in which game and what that came to: a table each.
+
+    As wide as whatever it is printed on.
+    """
+
+    def __init__(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        games = {line["game"] for line in lines}
+        self.rows: dict[str, list[Row]] = {}
+        for line in lines:
+            name = met(line["against"], line["game"] if len(games) > 1 else "")
+            self.rows.setdefault(line["model"], []).append(Row(name, _met_figures(line)))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        from rich.text import Text
+
+        every = [row for rows in self.rows.values() for row in rows]
+        columns = fitting(every, MET, options.max_width) if every else ()
+        for model, rows in self.rows.items():
+            yield standings(rows, columns, name=f"{text.one_line(model, 60)} vs")
+            yield Text("")
+        if len(columns) < len(MET):
+            yield Text(f"No room here for: {', '.join(MET[len(columns) :])} (all in --json).", "dim")
+        yield Text("legal: decisions with a legal move at first; helped: after asking again", "dim")
+        yield Text("")
+
+
+def met(against: Iterable[str], game: str) -> str:
+    """bot:greedy · connect4"""
+    names = ", ".join(map(text.one_line, against))
+    return f"{names} · {text.one_line(game)}" if game else names
+
+
+def _met_figures(line: Mapping[str, Any]) -> dict[str, str]:
+    rates = [line[name] for name in ("win", "draw", "loss")]
+    cost = text.NOTHING if line["cost_per_game_usd"] is None else text.dollars(line["cost_per_game_usd"])
+    return {
+        "games": f"{line['games']:,}",
+        "W/D/L %": text.NOTHING if None in rates else "/".join(f"{100 * rate:.0f}" for rate in rates),
+        "legal": _rate(line["legal"]),
+        "helped": _rate(line["helped"]),
+        "forfeits": str(sum(line["forfeits"].values())),
+        "$/game": "?" if line["unpriced_calls"] else cost,
+        "plies": text.NOTHING if line["plies"] is None else f"{line['plies']:.1f}",
+        "decisions": f"{line['decisions']:,}",
+    }
+
+
+def _rate(share: float | None) -> str:
+    return text.NOTHING if share is None else text.percent(share, 1)
+
+
+def bills(summary: Mapping[str, Any]) -> list[str]:
+    """What asking each model took, and for what it forfeited."""
+    lines = []
+    for player in summary["players"]:
+        if player["calls"]:
+            figures = _result_figures(player)
+            failed = f" ({player['failed_calls']:,} failed)" if player["failed_calls"] else ""
+            told = [f"{text.plural(player['calls'], 'call')}{failed}"]
+            told += [f"{figures['tokens in / out']} tokens", figures["cost"]]
+            told.append(f"{figures['time to a move']} to a move")
+            lines.append(f"{text.one_line(player['label'])}: {' · '.join(told)}")
+    forfeits: Counter[str] = Counter()
+    for line in summary["lines"]:
+        forfeits.update(line["forfeits"])
+    if forfeits:
+        kinds = ", ".join(f"{text.one_line(kind, 40)} {count:,}" for kind, count in forfeits.most_common())
+        lines.append(f"Forfeits: {kinds}.")
+    return lines
 
 
 # ── the card ─────────────────────────────────────────────────────────────────────────────────────────

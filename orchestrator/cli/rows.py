@@ -34,12 +34,19 @@ def fitting(rows: Sequence[Row], columns: Sequence[str], width: int) -> list[str
 
 def _width(rows: Sequence[Row], columns: Sequence[str]) -> int:
     return (
-        NAME_WIDTH + 1 + sum(2 + max(len(name), *(len(row.cells[name]) for row in rows)) for name in columns)
+        NAME_WIDTH
+        + 1
+        + sum(2 + max(map(len, [name, *(row.cells[name] for row in rows)])) for name in columns)
     )
 
 
 def standings(
-    rows: Sequence[Row], columns: Sequence[str], *, first: str = "", cut_to: int | None = None
+    rows: Sequence[Row],
+    columns: Sequence[str],
+    *,
+    first: str = "",
+    name: str = "player",
+    cut_to: int | None = None,
 ) -> Table:
     """The table with these columns; `first` may name a cell that stands before the player's name.
 
@@ -53,12 +60,12 @@ def standings(
     if first:
         made.add_column(first, justify="right", no_wrap=True)
     if cut_to is None:
-        made.add_column("player", overflow="fold", min_width=NAME_WIDTH)
+        made.add_column(name, overflow="fold", min_width=NAME_WIDTH)
     else:
         room = max(NAME_WIDTH, NAME_WIDTH + cut_to - _width(rows, columns))
-        made.add_column("player", no_wrap=True, min_width=NAME_WIDTH, max_width=room)
-    for name in columns:
-        made.add_column(name, justify="right", no_wrap=True)
+        made.add_column(name, no_wrap=True, min_width=NAME_WIDTH, max_width=room)
+    for column in columns:
+        made.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         before = [row.cells[first]] if first else []
         player = Text(text.one_line(row.name, 80), "bold")

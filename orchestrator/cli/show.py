@@ -148,13 +148,18 @@ def _matches(result: RunResult) -> Table:
 
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("match", no_wrap=True)
-    two = len(result.standings) == 2
+    two = all(len(match.seats) == 2 for match in result.matches)
+    games = len({match.game for match in result.matches}) > 1
     table.add_column("players by seat" if two else "players by seat, with points", overflow="fold")
     table.add_column("result" if two else "first", no_wrap=two, overflow="fold")
     table.add_column("plies", justify="right")
+    if games:
+        table.add_column("game", overflow="fold")
     for match in result.matches:
         cells = _between_two(result, match) if two else _at_a_table(result, match)
-        table.add_row(text.one_line(match.id), *cells, str(match.plies))
+        table.add_row(
+            text.one_line(match.id), *cells, str(match.plies), *([text.one_line(match.game)] if games else [])
+        )
     return table
 
 
