@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from orchestrator.limits import Lanes, Limited, Limits
-from orchestrator.lines import Leaves, unheard
+from orchestrator.lines import unheard
 from providers.base import Allowance, Message, Reply, Request, Retryable, Usage
-from providers.retry import RetryPolicy, complete
+from providers.retry import Leaves, RetryPolicy, complete
 
 T = TypeVar("T")
 REQUEST = Request("model", "x" * 1200, (Message("user", "y" * 600),))
@@ -128,7 +128,7 @@ class Service:
     out: int = 0
 
     async def send(self, call: str, request: Request, leaves: Leaves = unheard) -> Reply:
-        leaves()
+        await leaves()
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(self.refuse_s * self.rng.uniform(0.3, 0.7))
         output = round(min(2000, self.rng.lognormvariate(5, 0.7)))

@@ -25,6 +25,7 @@ from orchestrator.budget import RUN, Budget, WallReached, walls
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture, around
 from orchestrator.journal import Journal
+from orchestrator.limits import Lanes, Limited, parse_limits
 from orchestrator.match import play
 from orchestrator.model import ModelPlayer
 from orchestrator.players import Halt, Player, Seated, Stopped, Void
@@ -72,8 +73,10 @@ class Duel:
         self.run = self._begin(known)
         self.budget = Budget(self._walls(), record.spent())
         self.journal = Journal(record, events, self.run.id, self.players, self.budget)
+        self.lanes = Lanes(dict(map(parse_limits, request.limits)), self._tell_lane)
         self._batched = batched(self.players)
         self.desk = self._desk()
+        self._connect()
         self.ending = Ending()
         self._ended: Counter[str] = Counter()  # matches, by how
         self._walled: set[int] = set()  # players that may spend no more
@@ -132,11 +135,23 @@ class Duel:
     def _desk(self) -> Desk:
         desk = Desk(self.record, self.events, self.journal.stop, self.budget)
         self.budget.on_wait = desk.look
-        for number, provider in self._batched.items():
-            player = self.players[number - 1]
-            assert isinstance(player, ModelPlayer)
-            player.in_batches(desk.line(number, provider, player.seated.model))
         return desk
+
+    def _connect(self) -> None:
+        """How every model is asked: in batches, or at once within what its service takes."""
+        for number, player in enumerate(self.players, 1):
+            if not isinstance(player, ModelPlayer):
+                continue
+            if number in self._batched:
+                player.in_batches(self.desk.line(number, self._batched[number], player.seated.model))
+                continue
+            seated, endpoint = player.seated, player.seated.parameters.get("endpoint", "")
+            if endpoint or self.request.limits:  # what runs in this process takes whatever comes
+                lane = self.lanes.lane(seated.provider, endpoint, seated.model)
+                player.line = Limited(player.line, lane)
+
+    def _tell_lane(self, name: str, in_flight: int, paused_s: float, reason: str) -> None:
+        self.events.emit("limit", lane=name, in_flight=in_flight, paused_s=round(paused_s, 1), reason=reason)
 
     def pause(self) -> None:
         """Calls that are out come back and are recorded, no new one leaves until `go_on`."""
@@ -158,6 +173,7 @@ class Duel:
         """Drain: what is out comes back and is recorded, nothing new begins. The first reason is kept."""
         if not self.journal.stop.is_up:
             self.journal.stop.put_up()
+            self.lanes.close(Stopped)
             self.ending.reason = redact(reason)
             self.ending.interrupted = reason == INTERRUPTED
 

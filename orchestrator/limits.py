@@ -21,11 +21,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from orchestrator.lines import Leaves, Line, unheard
+from orchestrator.lines import Line, unheard
 from providers.base import Allowance, ProviderError, Reply, Request, Retryable
+from providers.retry import Leaves
+from providers.wire import is_loopback
 
 CHARACTERS_PER_TOKEN = 3  # on the safe side: English has four, notation and other scripts fewer
 FIRST_CALLS = 8  # out at once until the service has answered one: a wrong key must not fail 500 times
+NEARBY = 1000.0  # calls per second to begin with where the service is on this machine and has no front door
 BURST_S = 6.0  # of a rate set by hand, what may be sent at once after a lull
 RESET_S = 60.0  # where a service says what is left but not until when
 INSTANT_S = 1e-6  # sums of times are not exact, and nobody waits for their last digit
@@ -161,14 +164,14 @@ class Pace:
     LATE_S = 0.1  # a timer that fires late is made up for
     LULL_S = 2.0  # nobody wanted to leave for so long that the service's bucket may have filled up
 
-    def __init__(self, now: float) -> None:
-        self.rate = self.FIRST
+    def __init__(self, now: float, first: float = FIRST) -> None:
+        self.rate = first
         self._goal = math.inf  # what it comes back to; infinite while it doubles
         self._below = self.BELOW
         self._back_s = 0.0
         self._age_s = 0.0  # of the way back, counted only while it was the pace that held calls back
         self._next = self._last = self._paused_until = now
-        self._gap_s = 1 / self.FIRST  # between two departures, lately
+        self._gap_s = 1 / first  # between two departures, lately
         self._slowed_at = -math.inf
         self._left = 0  # departures since
         self._empty_at: float | None = None  # when the service's bucket was known to be empty
@@ -293,13 +296,15 @@ class Lane:
         limits: Limits | None = None,
         on_change: OnChange = lambda name, in_flight, paused_s, reason: None,
         clock: Clock | None = None,
+        first: float = Pace.FIRST,
     ) -> None:
-        """`clock` is the running event loop's if None."""
+        """`clock` is the running event loop's if None; `first` is the pace to begin with, in calls per second."""
         self.name = name
         self.in_flight = 0
         self.on_change = on_change
         self._limits = limits or Limits()
         self._given_clock = clock
+        self._first = first
         self._room: _Room | None = None
         self._waiting: deque[_Waiting] = deque()
         self._timer: tuple[float, Timer] | None = None
@@ -380,7 +385,7 @@ class Lane:
         """Made when first needed, as it is the running loop's clock that it is about."""
         if self._room is None:
             self._clock: Clock = self._given_clock or asyncio.get_running_loop()
-            self._room = _Room(self._limits, self._clock.time())
+            self._room = _Room(self._limits, self._clock.time(), self._first)
         return self._room
 
     def _wait_s(self, tokens: int) -> float:
@@ -461,8 +466,8 @@ class Lane:
 class _Room:
     """Everything that must have room for a call to leave, but for the calls that are out."""
 
-    def __init__(self, limits: Limits, now: float) -> None:
-        self.pace = Pace(now)
+    def __init__(self, limits: Limits, now: float, first: float) -> None:
+        self.pace = Pace(now, first)
         self.requests, self.tokens = Gate(), Gate()
         self._departed = 0
         rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
@@ -527,9 +532,9 @@ class Limited:
         place = await self.lane.enter(request)
         has_left = False
 
-        def away() -> None:
+        async def away() -> None:
             nonlocal has_left
-            leaves()
+            await leaves()
             has_left = True
 
         try:
@@ -566,7 +571,8 @@ class Lanes:
             name = f"{provider}:{model}"
             known = (self._limits.get(word) for word in (name, model, ""))
             limits = next((limits for limits in known if limits is not None), None)
-            self._lanes[key] = Lane(name, limits, self._on_change, self._clock)
+            first = NEARBY if is_loopback(endpoint) else Pace.FIRST
+            self._lanes[key] = Lane(name, limits, self._on_change, self._clock, first)
             if self._closed:
                 self._lanes[key].close(self._closed)
         return self._lanes[key]

@@ -16,7 +16,7 @@ from orchestrator.events import Events
 from orchestrator.fixture import Result
 from orchestrator.players import Decision, HumanPlayer, Seated
 from orchestrator.record.database import RecordError
-from orchestrator.record.reading import run_result
+from orchestrator.record.reading import match_story, run_result
 from orchestrator.record.store import Record
 from orchestrator.request import DuelRequest, canonical, draw_opening, open_record
 from orchestrator.runfile import resumed_request
@@ -328,9 +328,11 @@ def test_a_match_keeps_its_beginning_and_its_plies(tmp_path) -> None:
     play(tmp_path, asked, stop_after=4, concurrency=1)
     (before,) = [match for match in run_result(tmp_path).matches if match.swap == 0]
     assert (before.status, before.plies) == ("stopped", 4)
+    started = match_story(tmp_path, before.id).match.started
     play(tmp_path, asked)
     (after,) = [match for match in run_result(tmp_path).matches if match.swap == 0]
-    assert after.started == before.started < after.finished and after.plies > 6
+    row = match_story(tmp_path, after.id).match
+    assert row.started == started < row.finished and after.plies > 6
 
 
 def test_a_model_gone_from_the_price_list_still_goes_on(tmp_path) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from benchmarks.limits import CASES, play, run_virtually, service
 from orchestrator.limits import FIRST_CALLS, Lane, Lanes, Limited, Limits, parse_limits
-from orchestrator.lines import Leaves, unheard
+from orchestrator.lines import unheard
 from providers.base import Allowance, Final, Message, Reply, Request, Retryable, Usage
+from providers.retry import Leaves
 
 REQUEST = Request("model", "s" * 300, (Message("user", "u" * 300),), max_output_tokens=1000)
 
@@ -40,7 +41,7 @@ class Wire:
         return [at for at, _ in self.left]
 
     async def send(self, call: str, request: Request, leaves: Leaves = unheard) -> Reply:
-        leaves()
+        await leaves()
         self.left.append((now(), call))
         answer = self.answer(len(self.left))
         self.out += 1
@@ -291,9 +292,11 @@ def test_a_call_leaves_when_it_has_room_and_not_before() -> None:
     async def main() -> None:
         wire, left = Wire(seconds=10.0), []
         line = Limited(wire, Lane("test", Limits(in_flight=1)))
-        calls = [
-            asyncio.create_task(line.send(str(n), REQUEST, lambda: left.append(now()))) for n in range(3)
-        ]
+
+        async def leaves() -> None:
+            left.append(now())
+
+        calls = [asyncio.create_task(line.send(str(n), REQUEST, leaves)) for n in range(3)]
         await asyncio.gather(*calls)
         assert left == wire.times == [0.0, 10.0, 20.0]
 
