@@ -48,7 +48,12 @@ def create(name: str, **options: str) -> Provider:
     service = getattr(module, "SERVICE", None)
     if service is not None and not _found(service.sdk):
         raise ImportError(f"{name} needs the package {service.sdk}; try: pip install '{service.install}'")
-    return cast(Provider, module.create(**options))
+    return bare(name, **options)
+
+
+def bare(name: str, **options: str) -> Provider:
+    """As `create`, also where the SDK is missing: enough to be asked for capabilities. Raises ValueError."""
+    return cast(Provider, _module(name).create(**options))
 
 
 def warm(name: str) -> None:

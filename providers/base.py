@@ -18,7 +18,7 @@ Mode = Literal["json", "decision", "text"]
 Finish = Literal["stop", "length", "refusal", "filtered", "other"]
 ReasoningKind = Literal["raw", "summary", "none"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-FinalKind = Literal["auth", "quota", "unknown_model", "bad_request", "too_long"]
+FinalKind = Literal["auth", "quota", "unknown_model", "bad_request", "too_long", "tape"]
 RetryKind = Literal["rate_limit", "overloaded", "server", "connection", "timeout", "protocol"]
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
 
@@ -190,7 +190,10 @@ class Retryable(ProviderError):
 
 
 class Final(ProviderError):
-    """The same request will fail again: wrong key, no money, unknown model, malformed or too long request."""
+    """The same request will fail again: wrong key, no money, unknown model, malformed or too long request.
+
+    "tape": it was to be answered from a tape, which does not have it; no service was asked.
+    """
 
     def __init__(self, kind: FinalKind, message: str, **more: Any) -> None:
         super().__init__(kind, message, **more)

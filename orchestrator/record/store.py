@@ -122,7 +122,7 @@ class Record:
                 if call.decision not in made
             ]
             answered = {
-                call.ask: _reply(call, blob_texts(session, call.texts_blob)[0])
+                call.ask: reply_of(call, blob_texts(session, call.texts_blob)[0])
                 for call in calls
                 if call.answer is not None
             }
@@ -211,7 +211,8 @@ def of_match(part: str, match: str) -> tuple[ColumnElement[bool], ColumnElement[
     return col(part) >= f"{match}-", col(part) < f"{match}."
 
 
-def _reply(call: tables.Call, reasoning: str) -> Reply:
+def reply_of(call: tables.Call, reasoning: str) -> Reply:
+    """What an answered call brought, without its exact bodies."""
     usage = Usage(
         input_fresh=call.input_fresh,
         cache_read=call.cache_read,
