@@ -14,6 +14,7 @@ COMMANDS = {
     "duel": "Play matches between two players or more, on record.",
     "generate": "Play games for data: models against a mix of opponents.",
     "show": "Replay a match: boards, all sides' reasoning, cost.",
+    "replay": "Play a run again from its record, or a cassette; nothing is asked or paid.",
     "leaderboard": "Standings over one run or many, with intervals.",
     "games": "The games that can be played.",
     "players": "What can sit down at the table, and how to name it.",
