@@ -16,12 +16,14 @@ from collections import Counter, deque
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import engine
 import prompts
 from orchestrator.batch import Desk, collect, open_waves
 from orchestrator.budget import RUN, Budget, WallReached, walls
+from orchestrator.cassette import Cassette, tape
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture, around
 from orchestrator.journal import Journal
@@ -64,15 +66,20 @@ class Ending:
 class Duel:
     """One run of one request on one record; `stop()` drains: calls that are out come back, none leaves."""
 
-    def __init__(self, request: Request, record: Record, table: Table, events: Events) -> None:
+    def __init__(
+        self, request: Request, record: Record, table: Table, events: Events, pairs: int | None = None
+    ) -> None:
+        """`pairs`: only the first so many are played this time."""
         self.request = request
+        self.pairs = request.pairs if pairs is None else pairs
         self.record = record
         self.events = events
         known = record.run()
         self.players = seat_players(request, table, billed=known is not None)
         self.run = self._begin(known)
-        self.budget = Budget(self._walls(), record.spent())
+        self.budget = Budget(walled(request, self.players), record.spent())
         self.journal = Journal(record, events, self.run.id, self.players, self.budget)
+        self.cassette = None if request.cassette is None else Cassette(Path(request.cassette))
         self.lanes = Lanes(dict(map(parse_limits, request.limits)), self._tell_lane)
         self._batched = batched(self.players)
         self.desk = self._desk()
@@ -142,13 +149,14 @@ class Duel:
         for number, player in enumerate(self.players, 1):
             if not isinstance(player, ModelPlayer):
                 continue
-            if number in self._batched:
-                player.in_batches(self.desk.line(number, self._batched[number], player.seated.model))
-                continue
             seated, endpoint = player.seated, player.seated.parameters.get("endpoint", "")
-            if endpoint or self.request.limits:  # what runs in this process takes whatever comes
+            if number in self._batched:
+                player.in_batches(self.desk.line(number, self._batched[number], seated.model))
+            elif endpoint or self.request.limits:  # what runs in this process takes whatever comes
                 lane = self.lanes.lane(seated.provider, endpoint, seated.model)
                 player.line = Limited(player.line, lane)
+            if self.cassette is not None:
+                tape(player, self.cassette)
 
     def _tell_lane(self, name: str, in_flight: int, paused_s: float, reason: str) -> None:
         self.events.emit("limit", lane=name, in_flight=in_flight, paused_s=round(paused_s, 1), reason=reason)
@@ -295,7 +303,7 @@ class Duel:
         fixtures = []
         for place in (
             (pair, swap)
-            for pair in range(self.request.pairs)
+            for pair in range(self.pairs)
             for swap in range(len(self.request.board(pair).players))
         ):
             known = last.get(place)
@@ -338,7 +346,7 @@ class Duel:
             version=version(),
             created=now(),
         )
-        run.budget_pico = self._walls().get(RUN)
+        run.budget_pico = walled(self.request, self.players).get(RUN)
         if known is not None:
             self._recognise(self.record.players(), self.record.prices())
             run.status, run.reason, run.finished = "running", "", None
@@ -349,17 +357,6 @@ class Duel:
         prices = [price_row(player.seated) for player in self.players if player.seated.price is not None]
         self.record.put(run, *rows, *prices)
         return run
-
-    def _walls(self) -> dict[int, int]:
-        """By player's number. Raises ValueError; SpecError where a player's cost is not known."""
-        seated = [player.seated for player in self.players]
-        found = walls(self.request.max_cost, [{each.label, each.spec, each.model} - {""} for each in seated])
-        for number, each in enumerate(seated, 1):
-            if each.model and each.price is None and (RUN in found or number in found):
-                raise SpecError(
-                    f"nobody knows what {each.label} costs, so no --max-cost can hold: give a --price, or leave it out"
-                )
-        return found
 
     def _recognise(self, known: list[tables.Player], prices: Mapping[str, tables.Price]) -> None:
         """The players on record: billed, reached and asked as they were when the run began."""
@@ -388,7 +385,23 @@ class Duel:
             return ""
         games = [engine.new(each.game, 0, **each.variant) for each in self.request.games]
         views = [game.view(game.current_player()) for game in games]
-        return "+".join(prompts.render(view, style, track).style_sha for view in views)  # type: ignore[arg-type]
+        form = "decision" if isinstance(player, ModelPlayer) and player.mode == "decision" else "json"
+        return "+".join(prompts.render(view, style, track, form=form).style_sha for view in views)  # type: ignore[arg-type]
+
+
+def walled(request: Request, players: Sequence[Player]) -> dict[int, int]:
+    """The walls of a run in pico-dollars, by player's number or `RUN`.
+
+    Raises ValueError; SpecError where nobody knows what a player costs whom a wall is to hold.
+    """
+    seated = [player.seated for player in players]
+    found = walls(request.max_cost, [{each.label, each.spec, each.model} - {""} for each in seated])
+    for number, each in enumerate(seated, 1):
+        if each.model and each.price is None and (RUN in found or number in found):
+            raise SpecError(
+                f"nobody knows what {each.label} costs, so no --max-cost can hold: give a --price, or leave it out"
+            )
+    return found
 
 
 def batched(players: Sequence[Player]) -> dict[int, BatchProvider]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
+import math
 import os
 import re
 import secrets
@@ -24,7 +26,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from engine import View
     from orchestrator.duel import Duel, Ending
+    from orchestrator.estimate import Estimate
     from orchestrator.events import Events
     from orchestrator.record.store import Record
     from orchestrator.request import Request
@@ -80,11 +84,50 @@ OPTIONS = (
         type=click.IntRange(min=1),
         help="Tries of one call before its match is void.  [default: 5]",
     ),
+    click.option(
+        "--batch",
+        is_flag=True,
+        help="Ask in the services' batches, at half the price: a move of all matches at a time.",
+    ),
+    click.option(
+        "--max-cost",
+        multiple=True,
+        metavar="[PLAYER=]USD",
+        help="A wall, for the run or for one player; may be repeated, and be raised with --resume.",
+    ),
+    click.option(
+        "--limit",
+        "limits",
+        multiple=True,
+        metavar="[MODEL:]rpm=N,tpm=N,calls=N",
+        help="What a service may be sent per minute and at once; may be repeated.  [default: found out]",
+    ),
+    click.option(
+        "--max-voids",
+        type=click.FloatRange(0, 1),
+        metavar="SHARE",
+        help="The run stops itself when more of its matches are void.  [default: 0.25]",
+    ),
+    click.option("--preflight", is_flag=True, help="Begin with one tiny call to every model."),
+    click.option("--dry-run", is_flag=True, help="Say what it will cost, and stop."),
+    click.option("--yes", is_flag=True, help="Do not ask before much is spent."),
+    click.option(
+        "--pilot",
+        type=click.IntRange(min=1),
+        metavar="GAMES",
+        help="Play these first, paid and counted, and estimate the rest from them.",
+    ),
+    click.option(
+        "--cassette",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Tape every call there; what is on the tape already is not asked again.",
+    ),
     click.option("--price", metavar="IN,OUT", help="$ per million tokens, for models without a known price."),
     click.option("--unpriced", is_flag=True, help="Go on without counting what an unknown model costs."),
     click.option("--display", type=click.Choice(["auto", "live", "plain", "json", "none"]), default="auto"),
 )
-TERMS = ("seed", "opening", "price", "concurrency", "attempts")
+TERMS = ("seed", "opening", "price", "concurrency", "attempts", "max_voids")
 CONDUCT = (
     "style",
     "mode",
@@ -109,9 +152,15 @@ def options(command: C) -> C:
 def terms(given: Mapping[str, Any]) -> dict[str, Any]:
     """What was given of `OPTIONS` in the words of a request; what was not given is left out."""
     asked = {name: given[name] for name in TERMS if given[name] is not None}
-    if given["unpriced"]:
-        asked["unpriced"] = True
+    asked |= {name: True for name in ("unpriced", "preflight") if given[name]}
+    asked |= {name: given[name] for name in ("max_cost", "limits") if given[name]}
+    if given["cassette"]:
+        asked["cassette"] = str(given["cassette"])
     conduct = {name: given[name] for name in CONDUCT if given[name] is not None}
+    if given["batch"]:
+        if conduct.get("tier", "batch") != "batch":
+            raise click.UsageError(f"--batch is a tier of its own: leave --tier {conduct['tier']} out")
+        conduct["tier"] = "batch"
     if conduct:
         asked["conduct"] = conduct
     return asked
@@ -138,6 +187,7 @@ def begin(
     speaks of one on record.
     """
     from orchestrator import runfile
+    from orchestrator.cassette import CassetteError
     from orchestrator.record.database import RecordError
     from orchestrator.request import open_record
 
@@ -151,14 +201,18 @@ def begin(
             request = new(asked)
             output = output or default_output(request)
             check(request)
+            agree(before(request, output), request, given)
         assert output is not None
         with open_record(output, resume=resume) as record:
             if resume:
                 request = gone_on_with(record, kind, lambda known: same(asked, known))
+                agree(left(request, record), request, given)
             else:
                 runfile.write(output, request)
-            status = run(request, record, given["display"])
-    except (RecordError, OSError, ValueError) as error:
+            status = (
+                piloted(request, record, given) if given["pilot"] else run(request, record, given["display"])
+            )
+    except (RecordError, CassetteError, OSError, ValueError) as error:
         from orchestrator.cli import text
 
         click.echo(f"error: {text.clean(str(error))}", err=True)
@@ -218,12 +272,17 @@ def check(request: Request) -> None:
     """Everything that can be wrong is found before a directory is made."""
     import engine
     from orchestrator.cli.human import ask_for_move
-    from orchestrator.duel import seat_players
+    from orchestrator.duel import batched, seat_players, walled
+    from orchestrator.limits import parse_limits
     from orchestrator.players import BotPlayer
     from orchestrator.request import draw_opening
     from orchestrator.table import Table
 
     players = seat_players(request, Table(ask_human=ask_for_move))
+    walled(request, players)
+    batched(players)
+    for limit in request.limits:
+        parse_limits(limit)
     require_keys(request)
     for board, _ in request.boards():
         game = engine.new(board.game, 0, **board.variant)
@@ -260,13 +319,71 @@ def default_output(request: Request) -> Path:
     return next(path for path in (Path("runs") / each for each in numbered) if not path.exists())
 
 
+# ── what it will cost ────────────────────────────────────────────────────────────────────────────
+
+
+def before(request: Request, output: Path) -> Estimate:
+    """Of a run that has not begun, by what other runs beside it have shown."""
+    from orchestrator.estimate import of_request
+
+    return of_request(request, output)
+
+
+def left(request: Request, record: Record) -> Estimate:
+    """Of what is still to be played of a run, by what it has shown so far."""
+    from orchestrator.estimate import from_record
+
+    record.flush()
+    return from_record(record.directory, request)
+
+
+def agree(found: Estimate, request: Request, given: Mapping[str, Any]) -> None:
+    """Show what a run will cost, and ask where that is much. Leaves where the answer is no, and after --dry-run.
+
+    Raises ValueError where somebody would have to be asked and nobody is there.
+    """
+    from orchestrator.cli import estimate, text
+    from orchestrator.duel import seat_players, walled
+    from orchestrator.table import Table
+
+    estimate.show(found, text.console(sys.stderr))
+    if given["dry_run"]:
+        if given["display"] == "json":
+            click.echo(json.dumps(estimate.as_json(found)))
+        elif found.free:
+            click.echo("nobody who plays costs anything", err=True)
+        sys.exit(DONE)
+    wall = walled(request, seat_players(request, Table(ask_human=nobody), billed=True)).get(0)
+    if not estimate.confirm(found, wall, given["yes"]):
+        sys.exit(INCOMPLETE)
+
+
+async def nobody(view: View) -> int | None:
+    """Stands in for a person while it is only looked who plays."""
+    raise AssertionError("nobody plays here")
+
+
+def piloted(request: Request, record: Record, given: Mapping[str, Any]) -> int:
+    """The first games, then what the rest will cost, then the rest: the exit status."""
+    board = len(request.board(0).players)
+    first = min(math.ceil(given["pilot"] / board), request.pairs)
+    status = run(request, record, given["display"], pairs=first)
+    if status != DONE or first == request.pairs:
+        return status
+    agree(left(request, record), request, given)
+    return run(request, record, given["display"])
+
+
 # ── playing it ───────────────────────────────────────────────────────────────────────────────────
 
 
-def run(request: Request, record: Record, mode: str) -> int:
-    """Play, show, and say how it ended: the exit status. Whoever reads the output may go away before the end."""
+def run(request: Request, record: Record, mode: str, pairs: int | None = None) -> int:
+    """Play, show, and say how it ended: the exit status. Whoever reads the output may go away before the end.
+
+    `pairs`: only the first so many.
+    """
     try:
-        return shown(request, record, mode)
+        return shown(request, record, mode, pairs)
     except OSError as error:
         why = "nobody reads the output any more" if isinstance(error, BrokenPipeError) else str(error)
         click.echo(f"stopped: {why}; go on with: {again(request, record)}", err=True)
@@ -274,7 +391,7 @@ def run(request: Request, record: Record, mode: str) -> int:
         return INCOMPLETE
 
 
-def shown(request: Request, record: Record, mode: str) -> int:
+def shown(request: Request, record: Record, mode: str, pairs: int | None) -> int:
     from orchestrator.cli.display import make
     from orchestrator.events import Events
     from orchestrator.record.database import RecordError
@@ -286,7 +403,7 @@ def shown(request: Request, record: Record, mode: str) -> int:
         mode = "plain" if mode in ("auto", "live") else mode
     with make(mode) as display:
         events = Events(display)
-        ending = asyncio.run(play(request, record, events))
+        ending = asyncio.run(play(request, record, events, pairs))
         if isinstance(ending.bug, OSError):
             raise ending.bug
         try:
@@ -312,6 +429,9 @@ def say_how_it_ended(ending: Ending, resume: str) -> int:
         return INTERRUPTED
     if ending.bug is not None and not isinstance(ending.bug, RecordError):
         traceback.print_exception(ending.bug)
+    if ending.walled:
+        click.echo(f"stopped: {text.clean(ending.reason)}\ngo on with: {resume} --max-cost USD", err=True)
+        return INCOMPLETE
     if ending.reason:
         click.echo(
             f"stopped: {text.clean(ending.reason)}\nwhen that is mended, go on with: {resume}", err=True
@@ -323,7 +443,7 @@ def say_how_it_ended(ending: Ending, resume: str) -> int:
     return DONE
 
 
-async def play(request: Request, record: Record, events: Events) -> Ending:
+async def play(request: Request, record: Record, events: Events, pairs: int | None) -> Ending:
     from orchestrator.cli.human import ask_for_move
     from orchestrator.duel import Duel
     from orchestrator.table import Table
@@ -331,7 +451,7 @@ async def play(request: Request, record: Record, events: Events) -> Ending:
 
     table = Table(retry=RetryPolicy(attempts=request.attempts), ask_human=ask_for_move)
     try:
-        duel = Duel(request, record, table, events)
+        duel = Duel(request, record, table, events, pairs)
         table.warm()
         drain_on_interrupt(duel, events)
         return await duel.play()
