@@ -106,6 +106,10 @@ class Duel:
         )  # a wave holds all of them
         await self._all(*(self._work() for _ in range(workers)))
         await self.desk.aclose()
+        if self.cassette is not None and self.cassette.played:
+            self.events.emit(
+                "notice", text=f"{self.cassette.played} calls were on the tape: nothing was paid for them now"
+            )
         self.run.status, self.run.reason, self.run.finished = self.ending.status, self.ending.reason, now()
         try:
             self.record.put(self.run)
