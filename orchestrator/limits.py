@@ -31,10 +31,11 @@ FIRST_CALLS = 8  # out at once until the service has answered one: a wrong key m
 NEARBY = 1000.0  # calls per second to begin with where the service is on this machine and has no front door
 BURST_S = 6.0  # of a rate set by hand, what may be sent at once after a lull
 RESET_S = 60.0  # where a service says what is left but not until when
+LONG_S = 5.0  # a wait for a reset that is worth a word
 INSTANT_S = 1e-6  # sums of times are not exact, and nobody waits for their last digit
 
 OnChange = Callable[[str, int, float, str], None]
-"""`(name, in_flight, paused_s, reason)`: a lane slowed down, waits, or goes on faster."""
+"""`(name, in_flight, paused_s, reason)`: a lane slowed down, waits, or goes on faster. It must not raise."""
 
 
 # ── set by hand ──────────────────────────────────────────────────────────────────────────────────────
@@ -413,6 +414,7 @@ class Lane:
             if not place.done():  # else it was cancelled
                 wait_s = self._wait_s(tokens := self.estimate(request))
                 if wait_s > INSTANT_S:
+                    self._tell_if_empty(tokens)
                     self._wake_at(self._clock.time() + wait_s if wait_s < math.inf else None)
                     return
                 place.set_result(self._depart(tokens))
@@ -445,19 +447,26 @@ class Lane:
             self._tell(f"refused at {_per_minute(before)}: {_per_minute(room.pace.rate)} for now")
 
     def _pause(self, seconds: float, kind: str) -> None:
-        until = self._clock.time() + seconds
-        if until > self._paused_until:
-            is_news = until > max(self._paused_until, self._clock.time()) + 1
-            self._paused_until = until
-            self._ready().pace.pause(until)
-            if is_news:
-                why = "limit reached" if kind == "rate_limit" else "the service is overloaded"
-                self._tell(f"{why}: it asks to wait {seconds:.0f} s")
+        now = self._clock.time()
+        self._ready().pace.pause(now + seconds)
+        is_news = now + seconds > max(self._paused_until, now) + 1
+        self._paused_until = max(self._paused_until, now + seconds)
+        if is_news:
+            why = "limit reached" if kind == "rate_limit" else "the service is overloaded"
+            self._tell(f"{why}: it asks to wait {seconds:.0f} s")
 
     def _tell_if_faster(self, pace: Pace) -> None:
         if pace.rate > 1.5 * self._told_rate:
             self._told_rate = pace.rate
             self._tell(f"not refused: up to {_per_minute(pace.rate)} by now")
+
+    def _tell_if_empty(self, tokens: int) -> None:
+        """With no call out, nothing but a reset brings more."""
+        now = self._clock.time()
+        wait_s = self._ready().wait_for_reset(tokens, now) if self.in_flight == 0 else 0.0
+        if wait_s > LONG_S and now + wait_s > self._paused_until + 1:
+            self._paused_until = now + wait_s
+            self._tell(f"nothing is left until the service's limits are reset in {wait_s:.0f} s")
 
     def _tell(self, reason: str) -> None:
         self.on_change(self.name, self.in_flight, max(0.0, self._paused_until - self._clock.time()), reason)
@@ -477,11 +486,13 @@ class _Room:
     def wait(self, tokens: int, now: float) -> float:
         return max(
             self.pace.wait(now),
-            self.requests.wait(1, now),
-            self.tokens.wait(tokens, now),
+            self.wait_for_reset(tokens, now),
             self._by_hand.wait(1, now) if self._by_hand else 0.0,
             self._tokens_by_hand.wait(tokens, now) if self._tokens_by_hand else 0.0,
         )
+
+    def wait_for_reset(self, tokens: int, now: float) -> float:
+        return max(self.requests.wait(1, now), self.tokens.wait(tokens, now))
 
     def take(self, tokens: int, now: float) -> Place:
         self.pace.take(now)

@@ -155,11 +155,12 @@ def test_never_more_than_is_left_until_the_reset() -> None:
     def answer(n: int) -> Reply:
         return reply(requests_limit=10, requests_left=9 - (n - 1) % 10, requests_reset_s=30)
 
-    wire = Wire(answer, seconds=0.5)
-    flood(wire, Lane("test"), 40)
+    wire, told = Wire(answer, seconds=0.5), Told()
+    flood(wire, Lane("test", on_change=told), 40)
     for before, after in pairwise(wire.times[9::10]):
         assert after - before >= 30
     assert wire.times[39] < 4 * 33, "and no fewer"
+    assert len(told) == 3 and all("nothing is left" in reason for reason in told)
 
 
 def test_tokens_that_are_left_are_obeyed_too() -> None:
