@@ -1,4 +1,4 @@
-"""How well a lane finds out what a service takes: `python -m benchmarks.limits [--minutes 12]`.
+"""How well a lane finds out what a service takes: `python -m benchmarks.limits [--minutes 12] [--wire]`.
 
 The service is a model of one: a token bucket of requests and one of tokens, answers that take a few seconds,
 refusals that take a twelfth of one. A few hundred players ask it without a pause, over the same retries as in
@@ -7,6 +7,9 @@ a run. For the middle third of the time it has a third of its capacity. Time is 
 `used` is what the service took of all that it had to give, its full bucket at the beginning included; `429`
 the share of all answers; `recovered` how long after the capacity came back ten seconds passed in which 85 % of
 it were used.
+
+`--wire` plays the same against the stand-in over loopback, through the SDKs, with all clocks `SCALE` times as
+fast: a model with headers and one that tells no more than how long to wait.
 """
 
 from __future__ import annotations
@@ -15,14 +18,17 @@ import argparse
 import asyncio
 import random
 import selectors
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from orchestrator.limits import Lanes, Limited, Limits
-from orchestrator.lines import unheard
+from orchestrator.lines import Direct, unheard
 from providers.base import Allowance, Message, Reply, Request, Retryable, Usage
 from providers.retry import Leaves, RetryPolicy, complete
+from providers.simulated import Behaviour
 
 T = TypeVar("T")
 REQUEST = Request("model", "x" * 1200, (Message("user", "y" * 600),))
@@ -237,6 +243,81 @@ def _recovered(service: Service, full: tuple[float, float], at: float) -> float:
     return float("inf")
 
 
+# ── on the wire ──────────────────────────────────────────────────────────────────────────────────────
+
+SCALE = 4.0
+WIRE = {"openai": "gpt-6-luna", "google": "gemini-3.8-flash"}
+
+
+class FastClock:
+    """The running loop's, `SCALE` times as fast."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def time(self) -> float:
+        return self._loop.time() * SCALE
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> asyncio.TimerHandle:
+        return self._loop.call_at(when / SCALE, callback)
+
+
+async def play_on_wire(
+    name: str, minutes: float, rpm: float = 600, players: int = 60
+) -> list[tuple[float, float]]:
+    """(share used, share refused) of each third; the middle one has a third of the capacity."""
+    import engine
+    import prompts
+    import providers
+    from providers.stand_in import serve
+    from providers.stand_in.limits import Limits as Taken
+
+    question = prompts.render(engine.new("connect4", 1).view(0), "default", "open")
+    message = Message("user", question.user)
+    request = Request(WIRE[name], question.system, (message,), question.schema, question.choices)
+    behaviour = Behaviour.of("random", latency=str(2.5 / SCALE), tokens="150")
+    began = time.time()
+    providers.warm(name)
+    async with serve(behaviour=behaviour, clock=lambda: began + (time.time() - began) * SCALE) as server:
+        provider = providers.create(name, base_url=server.url + ("/v1" if name == "openai" else ""))
+        lane = Lanes(clock=FastClock()).lane(name, "https://far.example", request.model)  # begins gently
+        line = Limited(Direct(provider), lane)
+
+        async def player() -> None:
+            while True:
+                with suppress(Retryable):
+                    await complete(
+                        lambda request, number, leaves: line.send("", request, leaves), request,
+                        sleep=lambda seconds: asyncio.sleep(seconds / SCALE),
+                    )  # fmt: skip
+
+        server.limit(Taken(rpm=rpm))
+        tasks = [asyncio.create_task(player()) for _ in range(players)]
+        thirds, before = [], (0.0, 0.0, 0.0)
+        for share in (1 / 3, 1.0, 1.0):
+            await asyncio.sleep(minutes * 20 / SCALE)
+            counts = server.counts["limits"][request.model]
+            after = counts["answered"], sum(counts["refused"].values()), counts["offered"]["requests"]
+            answered, refused, offered = (b - a for a, b in zip(before, after, strict=True))
+            thirds.append((answered / offered, refused / (refused + answered)))
+            before = after
+            server.limit(Taken(rpm=rpm * share))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await provider.aclose()
+    return thirds
+
+
+def wire_table(minutes: float) -> str:
+    """Markdown."""
+    lines = ["| stand-in | used, 429 by third |", "| --- | --- |"]
+    for name in WIRE:
+        thirds = asyncio.run(play_on_wire(name, minutes))
+        lines.append(f"| {name} | {', '.join(f'{used:.0%} {refused:.1%}' for used, refused in thirds)} |")
+    return "\n".join(lines) + "\n"
+
+
 # ── the table ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -285,8 +366,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.limits", description=__doc__)
     parser.add_argument("--minutes", type=float, default=12)
     parser.add_argument("--only", default="", help="cases with this in their names")
+    parser.add_argument(
+        "--wire", action="store_true", help="against the stand-in, a quarter of that time each"
+    )
     asked = parser.parse_args()
-    print(table(asked.minutes, asked.only))
+    print(wire_table(asked.minutes) if asked.wire else table(asked.minutes, asked.only))
 
 
 if __name__ == "__main__":
