@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from orchestrator.record.reading import reading
+from orchestrator.record.store import blob_texts
 from providers.simulated import Behaviour
 from tests.served import served
 
@@ -105,7 +106,9 @@ def everything(directory: Path, done: subprocess.CompletedProcess[str]) -> str:
             tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             for table in tables:
                 texts += [repr(row) for row in db.execute(f"SELECT * FROM {table}")]
-            texts += [zlib.decompress(data).decode() for (data,) in db.execute("SELECT data FROM blob")]
+            blobs = [blob for (blob,) in db.execute("SELECT id FROM blob")]
+        with reading(directory / "run") as session:
+            texts += [text for blob in blobs for text in blob_texts(session, blob)]
     return "\n".join(texts)
 
 

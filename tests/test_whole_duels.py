@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from importlib.util import find_spec
 
 import pytest
 
-from orchestrator.record.reading import run_result
+from orchestrator.record.reading import match_story, run_result
 from providers.simulated import Behaviour
 from tests.orchestrator.duels import integrity, play, request
 from tests.served import served
@@ -46,13 +44,13 @@ def check(directory, players, reported) -> None:
         assert standing.input_tokens > 0 < standing.output_tokens
         assert all(reported(model) for model in standing.reported), standing.reported
         assert (standing.cost_pico > 0) != standing.player.spec.startswith("local:")
-    with closing(sqlite3.connect(directory / "record.db", isolation_level=None)) as db:
-        found = db.execute(
-            "SELECT spec, min(length(reasoning)) FROM decision d JOIN player p ON p.id = d.player GROUP BY 1"
-        )
-        thoughts = dict(found.fetchall())
-    thinking = [spec for spec in players if "effort" in spec]
-    assert all(thoughts[spec] > 0 for spec in thinking), thoughts
+    stories = [match_story(directory, match.id) for match in result.matches]
+    thoughts = {
+        (story.seats[made.seat][1].spec, bool(story.thought(made.id)[0]))
+        for story in stories
+        for made in story.decisions
+    }
+    assert not any((spec, False) in thoughts for spec in players if "effort" in spec), thoughts
     assert integrity(directory) == "ok"
 
 

@@ -60,6 +60,8 @@ class Played:
     status: str
     reason: str
     plies: int
+    started: float | None
+    finished: float | None
     went: bytes | None  # equal for matches that went alike from one position
     seats: tuple[Place, ...]
     scores: Mapping[int, float]
@@ -297,31 +299,20 @@ def _matches(db: Connection) -> list[Played]:
     for match, *place in db.exec_driver_sql(query):
         places.setdefault(match, []).append(Place(*place))
     query = """
-        SELECT id, pair, swap, replay, seed, game, variant, opening, status, reason, plies, went
+        SELECT id, pair, swap, replay, seed, game, variant, opening, status, reason, plies, started, finished, went
         FROM match ORDER BY pair, swap, replay
     """
     read = cache(json.loads)  # most are alike
     played = []
-    for (
-        id,
-        pair,
-        swap,
-        replay,
-        seed,
-        game,
-        variant,
-        opening,
-        status,
-        reason,
-        plies,
-        went,
-    ) in db.exec_driver_sql(query):
-        seats = tuple(places.get(id, ()))
+    for row in db.exec_driver_sql(query):
+        match, pair, swap, replay, seed, game, variant, opening, status, reason, plies, *ended = row
+        started, finished, went = ended
+        seats = tuple(places.get(match, ()))
         scores = {place.player: place.score for place in seats if place.score is not None}
         if status != "finished" or len(scores) < len(seats):
             scores = {}
-        about = read(variant), tuple(read(opening)), status, reason, plies, went, seats, scores
-        played.append(Played(id, pair, swap, replay, seed, game, *about))
+        fixed = pair, swap, replay, seed, game, read(variant), tuple(read(opening))
+        played.append(Played(match, *fixed, status, reason, plies, started, finished, went, seats, scores))
     return played
 
 

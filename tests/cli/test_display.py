@@ -30,7 +30,7 @@ def run(**more: Any) -> Event:
         "output": "runs/x",
         "game": "connect4",
         "players": ["claude", "gemini"],
-        "specs": ["anthropic:claude", "google:gemini"],
+        "specs": [f"local:{label}" for label in more.get("players", ["claude", "gemini"])],
         "pairs": 25,
         "matches": 50,
         "waiting": 50,

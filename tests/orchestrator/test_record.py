@@ -23,7 +23,7 @@ from orchestrator.record.reading import match_story, reading, run_result
 from orchestrator.record.store import Record, blob_text, blob_texts
 from orchestrator.record.tallies import keep_tallies
 from orchestrator.record.writer import Writer
-from orchestrator.request import resumed_request
+from orchestrator.request import request_on_record
 from tests.orchestrator.duels import play, request
 
 
@@ -162,7 +162,7 @@ def test_a_record_of_every_earlier_schema_goes_on_and_pays_nothing_twice(tmp_pat
         for id, parameters, hash in today:  # as if prompts had not changed since
             db.execute("UPDATE player SET parameters = ?, hash = ? WHERE id = ?", (parameters, hash, id))
     with Record(tmp_path / "old") as record:
-        asked = resumed_request(record, {})
+        asked = request_on_record(record)
     events: list[Event] = []
     ending, result = play(tmp_path / "old", asked, events=events)
     assert ending.status == "finished" and len(result.pair_scores) == 2
