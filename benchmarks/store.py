@@ -361,7 +361,6 @@ def fill(directory: Path, decisions: int) -> None:
         made = (
             (
                 f"{name}-{ply:03d}",
-                name,
                 ply,
                 ply % 2,
                 1 + ply % 2,
