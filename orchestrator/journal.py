@@ -257,6 +257,7 @@ class Journal:
             finish=reply.finish if reply else "",
             finish_detail=reply.finish_detail if reply else "",
             reasoning_kind=reply.reasoning_kind if reply else "none",
+            probabilities=_json_keys(reply.probabilities) if reply else None,
             texts_blob=self._texts(f"{kind} {player}", reply, body),
             error=error.message if error else "",
         )

@@ -20,7 +20,6 @@ players and prices are what was asked, and copied. A match that a crash left
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import sys
 from collections import Counter
@@ -30,7 +29,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from sqlalchemy import text
+from sqlalchemy import JSON, text
 from sqlmodel import Session, SQLModel, col, select
 
 import engine
@@ -141,14 +140,8 @@ class Cue(NamedTuple):
     fault: str
     latency_ms: float
     legal: str  # JSON
-    probabilities: str | None  # JSON
     system_blob: int | None
     user_blob: int | None
-
-    def odds(self) -> dict[int, float] | None:
-        """The probabilities that a service gave, by action."""
-        known = json.loads(self.probabilities or "null")
-        return known and {int(action): p for action, p in known.items()}
 
 
 class Tried(NamedTuple):
@@ -158,7 +151,7 @@ class Tried(NamedTuple):
     latency_ms: float
 
 
-_CALL = text("SELECT * FROM call WHERE id = :id")
+_CALL = text("SELECT * FROM call WHERE id = :id").columns(probabilities=JSON())
 
 
 class Script:
@@ -342,8 +335,6 @@ class Cued:
             raise self._end(turn.id)
         if math.isclose(made.latency_s * 1000, cue.latency_ms, rel_tol=1e-9):
             made.latency_s = seconds(cue.latency_ms)  # a sum of what milliseconds had been rounded to
-        if made.probabilities and _close(made.probabilities, known := cue.odds() or {}):
-            made.probabilities = known  # scaled to the sum 1 once is enough
         return made
 
     async def _reserve(self, turn: Turn, call: CallMade) -> None:
@@ -404,8 +395,7 @@ class RecordLine:
         row = self.script.call(call)
         if row.ask == 0 and (differs := self._differs(row.decision, request)):
             raise Final("tape", f"another question is asked now ({differs})")
-        reply = self._outcome(row)
-        return replace(reply, probabilities=self._odds(row.decision, request))
+        return self._outcome(row)
 
     def _differs(self, decision: str, request: Request) -> str:
         """How the question differs from the one on record; later asks of a decision repeat its first."""
@@ -422,15 +412,6 @@ class RecordLine:
             if (was := blob_text(self.script.session, blob)) != now
         )
 
-    def _odds(self, decision: str, request: Request) -> dict[int, float] | None:
-        """What a service gave by the numbers it was offered, from what the record has by action."""
-        cue = self.script.cues.get(decision)
-        odds = cue.odds() if cue else None
-        if cue is None or odds is None or request.choices is None:
-            return None
-        numbers = zip(request.choices, json.loads(cue.legal), strict=False)
-        return {number: odds.get(action, 0.0) for (number, _), action in numbers}
-
     def _outcome(self, row: Any) -> Reply:
         reasoning, response, sent = blob_texts(self.script.session, row.texts_blob)
         bodies: dict[str, Any] = {"raw_request": sent, "raw_response": response}
@@ -445,10 +426,6 @@ class RecordLine:
         raise RecordError(
             f"{self.script.path} is damaged: {row.id} ended as {row.kind!r}, which nothing does"
         )
-
-
-def _close(left: Mapping[int, float], right: Mapping[int, float]) -> bool:
-    return left.keys() == right.keys() and all(math.isclose(left[key], right[key]) for key in left)
 
 
 def seconds(milliseconds: float) -> float:

@@ -68,7 +68,7 @@ CREATE TABLE new_call (
     reasoning INTEGER NOT NULL, cost_pico INTEGER NOT NULL, price VARCHAR REFERENCES price (id),
     possibly_billed BOOLEAN NOT NULL, latency_ms FLOAT NOT NULL, started FLOAT NOT NULL, answer VARCHAR,
     finish VARCHAR NOT NULL, finish_detail VARCHAR NOT NULL, reasoning_kind VARCHAR NOT NULL,
-    texts_blob INTEGER REFERENCES blob (id), error VARCHAR NOT NULL
+    probabilities JSON, texts_blob INTEGER REFERENCES blob (id), error VARCHAR NOT NULL
 )
 """
 CALL_KEPT = (

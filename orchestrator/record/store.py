@@ -229,6 +229,7 @@ def reply_of(call: tables.Call, reasoning: str) -> Reply:
         finish_detail=call.finish_detail,
         reasoning=reasoning,
         reasoning_kind=call.reasoning_kind,  # type: ignore[arg-type]  # written from a ReasoningKind
+        probabilities={int(number): p for number, p in (call.probabilities or {}).items()} or None,
         model=call.model_reported,
         request_id=call.request_id,
         latency_s=call.latency_ms / 1000,

@@ -164,7 +164,8 @@ class Call(SQLModel, table=True):
     """One HTTP attempt, failed ones too; of kind `sent` until it is back.
 
     `texts_blob` has three texts: the reasoning, the response and the request, these two as they were on the
-    wire. `answer`, `finish` and the reasoning are what an interrupted decision goes on from.
+    wire. `answer`, `finish`, the reasoning and the `probabilities` of a native decision, by the number of the choice,
+    are what an interrupted decision goes on from.
     """
 
     __tablename__: ClassVar[str] = "call"
@@ -193,6 +194,7 @@ class Call(SQLModel, table=True):
     finish: str = ""
     finish_detail: str = ""
     reasoning_kind: str = "none"
+    probabilities: dict[str, float] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     texts_blob: int | None = Field(default=None, foreign_key="blob.id")
     error: str = ""
 

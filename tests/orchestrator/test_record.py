@@ -62,7 +62,7 @@ SCHEMA = {
     "forecast probabilities state system_blob user_blob style_sha latency_ms cost_pico decided",
     "call": "id decision player ask attempt kind http_status request_id model_reported tier input_fresh "
     "cache_read cache_write_short cache_write_long output reasoning cost_pico price possibly_billed "
-    "latency_ms started answer finish finish_detail reasoning_kind texts_blob error",
+    "latency_ms started answer finish finish_detail reasoning_kind probabilities texts_blob error",
     "wave": "id run number player batch status calls calls_blob error submitted closed",
     "blob": "id base data",
     "price": "id provider model tier numbers source dated",
