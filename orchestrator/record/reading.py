@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 import zlib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -242,11 +243,16 @@ def reading(path: Path) -> Iterator[Session]:
     try:
         with Session(engine) as session:
             yield session
-    except (SQLAlchemyError, zlib.error, LookupError, TypeError, ValueError) as error:
+    except (SQLAlchemyError, sqlite3.Error, zlib.error, LookupError, TypeError, ValueError) as error:
         said = str(error.orig) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"
         raise RecordError(f"{path} is damaged: {said}") from error
     finally:
         engine.dispose()
+
+
+def driver(session: Session) -> sqlite3.Connection:
+    """For long lists: rows as plain tuples, without SQLAlchemy between."""
+    return session.connection().connection.driver_connection  # type: ignore[return-value]
 
 
 def record_path(path: Path) -> Path:
@@ -270,9 +276,10 @@ def run_result(path: Path) -> RunResult:
             player.id: player
             for player in session.exec(select(tables.Player).order_by(col(tables.Player.id)))
         }
-        matches = _matches(session.connection())
+        db = driver(session)
+        matches = _matches(db)
         boards = _boards(run, players, matches)
-        _add_tallies(session.connection(), boards)
+        _add_tallies(db, boards)
         for board in boards:
             _add_matches(board)
         session.expunge_all()
@@ -293,10 +300,10 @@ def _in_order(query: SelectOfScalar[T]) -> SelectOfScalar[T]:
     return query.order_by(col(tables.Match.pair), col(tables.Match.swap), col(tables.Match.replay))
 
 
-def _matches(db: Connection) -> list[Played]:
+def _matches(db: sqlite3.Connection) -> list[Played]:
     places: dict[str, list[Place]] = {}
     query = "SELECT match, seat, player, score, outcome, rank, forfeit, points FROM seat ORDER BY match, seat"
-    for match, *place in db.exec_driver_sql(query):
+    for match, *place in db.execute(query):
         places.setdefault(match, []).append(Place(*place))
     query = """
         SELECT id, pair, swap, replay, seed, game, variant, opening, status, reason, plies, started, finished, went
@@ -304,7 +311,7 @@ def _matches(db: Connection) -> list[Played]:
     """
     read = cache(json.loads)  # most are alike
     played = []
-    for row in db.exec_driver_sql(query):
+    for row in db.execute(query):
         match, pair, swap, replay, seed, game, variant, opening, status, reason, plies, *ended = row
         started, finished, went = ended
         seats = tuple(places.get(match, ()))
@@ -420,17 +427,17 @@ class Part:
         standing.times = Counter(times(b"".join(self._latencies)))
 
 
-def _add_tallies(db: Connection, boards: Iterable[Board]) -> None:
+def _add_tallies(db: sqlite3.Connection, boards: Iterable[Board]) -> None:
     """Of matches that are over from their tallies, of the others as of now."""
     of_board = [{standing.player.id: Part() for standing in board.standings} for board in boards]
     parts = {match.id: of for of, board in zip(of_board, boards, strict=True) for match in board.matches}
     told: set[str] = set()
     query = f"SELECT match, player, reported, latencies, {', '.join(SUMMED)} FROM tally"
-    for match, player, reported, latencies, *counts in db.exec_driver_sql(query):
+    for match, player, reported, latencies, *counts in db.execute(query):
         parts[match][player].add(counts, reported, latencies)
         told.add(match)
     for match in parts.keys() - told:
-        for row in tallies(db.connection.driver_connection, match):  # type: ignore[arg-type]
+        for row in tallies(db, match):
             counts = [row[name] for name in SUMMED]
             parts[match][row["player"]].add(counts, json.dumps(row["reported"]), row["latencies"])
     for of, board in zip(of_board, boards, strict=True):
