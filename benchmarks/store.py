@@ -5,7 +5,7 @@
 Writing: five hundred tasks put what a decision of a model leaves (its call as it leaves and as it is back, the
 prompts, the decision) through the real journal rows, and wait before the call "leaves" until that is durable.
 Nothing else happens in the loop. The prompts are those of a real match of Connect 4, the bodies those that the
-Anthropic SDK sends and gets, with `--prose` characters of English prose (Python's own documentation, a
+Anthropic SDK sends and gets, with 1500 characters of English prose (Python's own documentation, a
 different piece each time) as reasoning: harder to compress than what models write, who repeat themselves.
 
 Reading: standings over that many decisions, made up with the tallies that the writer would have left.
@@ -26,7 +26,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-DEFAULT_PROSE = 1500
+PROSE = 1500
 PLIES = 40
 
 
@@ -64,12 +64,13 @@ def tables(tasks: int = 500, decisions: int = 40_000, read: int = 1_000_000) -> 
         "| p99 ms | bytes |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for name, prose in (
-        ("short thoughts (60 characters)", 60),
-        (f"{DEFAULT_PROSE} characters of prose", DEFAULT_PROSE),
+    for name, prose, pause_s in (
+        ("short thoughts (60 characters)", 60, 0),
+        (f"{PROSE} characters of prose", PROSE, 0),
+        (f"{PROSE} characters, a model that takes 0.2 s", PROSE, 0.2),
     ):
         with tempfile.TemporaryDirectory() as directory:
-            made = asyncio.run(write(Path(directory), tasks, decisions, prose))
+            made = asyncio.run(write(Path(directory), tasks, decisions, prose, pause_s))
         lines.append(
             f"| {name} | {made.rate:,.0f} | {1e6 * made.cpu_s / made.decisions:.0f} "
             f"| {1000 * median(made.waits_s):.0f} | {made.p99_ms:.0f} | {made.bytes / made.decisions:,.0f} |"
@@ -171,8 +172,8 @@ def _response(dice: random.Random, thoughts: str, answer: str) -> str:
     return json.dumps(body, separators=(",", ":"))
 
 
-async def write(directory: Path, tasks: int, decisions: int, prose: int) -> Written:
-    """Every task plays a match after the other, `decisions` in all."""
+async def write(directory: Path, tasks: int, decisions: int, prose: int, pause_s: float = 0) -> Written:
+    """Every task plays a match after the other, `decisions` in all; each call is out for about `pause_s`."""
     from orchestrator.record.store import RECORD_FILE, Record
 
     said = words(decisions, prose)
@@ -182,26 +183,31 @@ async def write(directory: Path, tasks: int, decisions: int, prose: int) -> Writ
         record.flush()
         matches = iter(range(-(-decisions // PLIES)))
         cpu, wall = time.process_time(), time.perf_counter()
-        await asyncio.gather(*(_matches(record, matches, said, waits) for _ in range(tasks)))
+        await asyncio.gather(*(_matches(record, matches, said, waits, pause_s) for _ in range(tasks)))
         await record.durable()
         took = time.process_time() - cpu, time.perf_counter() - wall
     size = (directory / RECORD_FILE).stat().st_size
     return Written(len(said), took[1], took[0], waits, size)
 
 
-async def _matches(record: Any, matches: Iterator[int], said: Sequence[Words], waits: list[float]) -> None:
+async def _matches(
+    record: Any, matches: Iterator[int], said: Sequence[Words], waits: list[float], pause_s: float
+) -> None:
     for number in matches:
-        await _match(record, number, said[number * PLIES : (number + 1) * PLIES], waits)
+        await _match(record, number, said[number * PLIES : (number + 1) * PLIES], waits, pause_s)
 
 
-async def _match(record: Any, number: int, said: Sequence[Words], waits: list[float]) -> None:
+async def _match(record: Any, number: int, said: Sequence[Words], waits: list[float], pause_s: float) -> None:
     name = match_id(number)
+    dice = random.Random(number)
     put_match(record, name, number, "running", [])
     for ply, each in enumerate(said):
         put_call(record, name, ply, None)
         began = time.perf_counter()
         await record.durable()
         waits.append(time.perf_counter() - began)
+        if pause_s:
+            await asyncio.sleep(pause_s * dice.uniform(0.5, 1.5))
         put_call(record, name, ply, each)
         put_decision(record, name, ply, each)
     put_match(record, name, number, "finished", [1.0, 0.0])
