@@ -383,7 +383,7 @@ def fill(directory: Path, decisions: int) -> None:
         db.execute(
             "INSERT INTO call SELECT id || '.00.01', player, 0, 1, 'ok', 200, 'req_011CSabcdef', "
             "'claude-haiku-5-5', 'standard', 495, 0, 0, 0, 400, 300, 2495000000, '0123456789abcdef', 0, latency_ms, "
-            "0.0, '{}', 'stop', 'end_turn', 'summary', NULL, '' FROM decision ORDER BY id"
+            "0.0, '{}', 'stop', 'end_turn', 'summary', NULL, NULL, '' FROM decision ORDER BY id"
         )
         keep_tallies(db, names)
 
