@@ -33,7 +33,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from orchestrator.events import Events
 from orchestrator.lines import unheard
-from orchestrator.players import Halt, Stopped, StopSign
+from orchestrator.players import Gate, Halt, Stopped, StopSign
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record, blob_text
@@ -324,13 +324,14 @@ class Desk:
         events: Events,
         stop: StopSign,
         budget: Purse,
+        gate: Gate,
         *,
         pace: Pace | None = None,
     ) -> None:
         run = record.run()
         assert run is not None, "a desk stands in a run that began"
         self._record, self._events, self._stop = record, events, stop
-        self._budget = budget
+        self._budget, self._gate = budget, gate
         self._pace = pace or Pace()
         self._run = run.id
         self._labels = {player.id: player.label for player in record.players()}
@@ -429,7 +430,7 @@ class Desk:
     def _look(self) -> None:
         self._looking = False
         busy = self._running - self._resting - self._budget.waiting
-        if busy > 0 or self._stop.is_up:
+        if busy > 0 or self._stop.is_up or not self._gate.is_open:
             return
         for lane in self._lanes.values():
             if lane.waiting and not lane.out:

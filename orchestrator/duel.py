@@ -100,10 +100,9 @@ class Duel:
         self._tell_run()
         if self.request.preflight and self._waiting:
             await self._preflight()
-        matches = len(self._waiting)
-        workers = (
-            matches if self._batched else min(self.request.concurrency, matches)
-        )  # a wave holds all of them
+        workers = len(self._waiting)  # a wave holds a move of every match
+        if not self._batched:
+            workers = min(workers, self.request.concurrency)
         await self._all(*(self._work() for _ in range(workers)))
         await self.desk.aclose()
         if self.cassette is not None and self.cassette.played:
@@ -144,7 +143,7 @@ class Duel:
             self._broke(bug)
 
     def _desk(self) -> Desk:
-        desk = Desk(self.record, self.events, self.journal.stop, self.budget)
+        desk = Desk(self.record, self.events, self.journal.stop, self.budget, self.journal.gate)
         self.budget.on_wait = desk.look
         return desk
 
@@ -174,6 +173,7 @@ class Duel:
     def go_on(self) -> None:
         if not self.journal.gate.is_open:
             self.journal.gate.open()
+            self.desk.look()
             self._tell_status("running")
 
     def _tell_status(self, status: str) -> None:
@@ -181,13 +181,13 @@ class Duel:
         self.record.put(self.run)
         self.events.emit("notice", text=f"the run is {status}")
 
-    def stop(self, reason: str = INTERRUPTED) -> None:
+    def stop(self, reason: str = INTERRUPTED, *, walled: bool = False) -> None:
         """Drain: what is out comes back and is recorded, nothing new begins. The first reason is kept."""
         if not self.journal.stop.is_up:
             self.journal.stop.put_up()
             self.lanes.close(Stopped)
             self.ending.reason = redact(reason)
-            self.ending.interrupted = reason == INTERRUPTED
+            self.ending.interrupted, self.ending.walled = reason == INTERRUPTED, walled
 
     def abandon(self) -> None:
         """Stop at once; calls in flight are lost (they may be billed)."""
@@ -202,7 +202,9 @@ class Duel:
                 name = f"{self.run.id}-ready{number}-{int(time.time())}"
                 try:
                     await player.ready(self.journal.open_turn(name, number, self.request.seed))
-                except (Halt, Void, WallReached) as trouble:
+                except WallReached as reached:
+                    self._meet(reached)
+                except (Halt, Void) as trouble:
                     self.stop(str(trouble))
                 except Stopped:
                     return
@@ -251,11 +253,11 @@ class Duel:
 
     def _meet(self, reached: WallReached) -> None:
         """The run's wall ends it; a player's keeps that player from the matches that are still to be played."""
-        self.ending.walled = True
         if reached.player == RUN:
-            self.stop(f"the budget is reached: {reached}")
+            self.stop(f"the budget is reached: {reached}", walled=True)
             return
         self._walled.add(reached.player - 1)
+        self.ending.walled = True
         label = self.players[reached.player - 1].seated.label
         self.ending.reason = self.ending.reason or f"the budget of {label} is reached: {reached}"
 

@@ -21,7 +21,7 @@ from orchestrator import batch
 from orchestrator.batch import Desk, Pace, collect, forecast, open_waves, seconds_per_wave, span
 from orchestrator.events import Event, Events
 from orchestrator.lines import Line
-from orchestrator.players import Halt, Stopped, StopSign
+from orchestrator.players import Gate, Halt, Stopped, StopSign
 from orchestrator.record import tables
 from orchestrator.record.store import Record, call_id
 from providers.base import (
@@ -253,7 +253,8 @@ class Process:
         self.step: Callable[[], None] = lambda: None
         if record.run() is None:
             self._begin()
-        self.desk = Desk(record, self.events, self.stop, self.purse, pace=self.clock.pace())
+        self.gate = Gate()
+        self.desk = Desk(record, self.events, self.stop, self.purse, self.gate, pace=self.clock.pace())
 
     def _begin(self) -> None:
         about: dict[str, Any] = {"kind": "duel", "status": "running", "seed": 0, "request": {}, "version": ""}
@@ -522,6 +523,26 @@ def test_whoever_waits_for_money_is_not_waited_for(tmp_path) -> None:
                 await asyncio.sleep(0)
             assert not service.batches
             process.purse.waiting = 1
+            process.desk.look()
+            assert (await sending).text
+            await process.desk.aclose()
+
+    asyncio.run(go())
+
+
+def test_while_the_run_is_paused_no_wave_leaves(tmp_path) -> None:
+    service = Service(random.Random(1))
+
+    async def go() -> None:
+        with Record(tmp_path) as record:
+            process = Process(record, Plan(1, (1,)), {1: service})
+            process.desk.match_begins()
+            process.gate.shut()
+            sending = asyncio.create_task(process.line(1).send("a", Request("m", "a", ())))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not service.batches
+            process.gate.open()
             process.desk.look()
             assert (await sending).text
             await process.desk.aclose()
