@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import command, orchestration
+from benchmarks import command, estimates, limits, orchestration
 from benchmarks.engine import compare, solvers, strength
 from benchmarks.page import keep
 
@@ -18,6 +18,8 @@ def main() -> None:
         ("solvers", solvers.table),
         ("strength", strength.table),
         ("orchestration", orchestration.tables),
+        ("estimates", estimates.table),
+        ("limits", limits.table),
         ("command", command.table),
     ):
         text = measure()
