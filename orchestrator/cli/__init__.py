@@ -10,18 +10,34 @@ import importlib
 
 import click
 
-COMMANDS = {
-    "duel": "Play matches between two players or more, on record.",
-    "generate": "Play games for data: models against a mix of opponents.",
-    "show": "Replay a match: boards, all sides' reasoning, cost.",
-    "replay": "Play a run again from its record, or a cassette; nothing is asked or paid.",
-    "leaderboard": "Standings over one run or many, with intervals.",
-    "games": "The games that can be played.",
-    "players": "What can sit down at the table, and how to name it.",
-    "prices": "What models cost, and since when.",
-    "doctor": "Check the installation; spends nothing.",
-    "simulate": "Serve a stand-in for the model services on loopback.",
+SECTIONS = {
+    "Play": {
+        "duel": "Play matches between two players or more, on record.",
+        "generate": "Play games for data: models against a mix of opponents.",
+    },
+    "Look on and step in": {
+        "runs": "The runs that there are, and how each of them stands.",
+        "status": "How a run stands: pace, bill, failures, and how to go on.",
+        "pause": "Hold a run: no call leaves until it is resumed.",
+        "resume": "Let a paused run go on, or go on with one that ended early.",
+        "stop": "End a run early, so that it can go on another day.",
+    },
+    "What came of it": {
+        "show": "Replay a match: boards, all sides' reasoning, cost.",
+        "replay": "Play a run again from its record, or a cassette; nothing is asked or paid.",
+        "leaderboard": "Standings over one run or many, with intervals.",
+    },
+    "What there is": {
+        "games": "The games that can be played.",
+        "players": "What can sit down at the table, and how to name it.",
+        "prices": "What models cost, and since when.",
+        "doctor": "Check the installation; spends nothing.",
+        "simulate": "Serve a stand-in for the model services on loopback.",
+    },
 }
+COMMANDS = {name: about for section in SECTIONS.values() for name, about in section.items()}
+SHARED = {"pause": "orders", "resume": "orders", "stop": "orders"}
+"""Commands that share a module, in which each has its own name."""
 
 
 class Commands(click.Group):
@@ -33,12 +49,15 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"orchestrator.cli.{name}").command
+        module = importlib.import_module(f"orchestrator.cli.{SHARED.get(name, name)}")
+        command: click.Command = getattr(module, name if name in SHARED else "command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), about) for name, about in section.items()])
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
