@@ -96,7 +96,8 @@ class Log:
     def _lost(self, error: OSError) -> None:
         if not self._told:
             self._told = True
-            text = f"{self.path} cannot be written ({error.strerror or error}): lines of the log are lost; the run goes on"
+            why = error.strerror or error
+            text = f"{self.path} cannot be written ({why}): lines of the log are lost; the run goes on"
             self._tell({"type": "notice", "at": round(time.time(), 3), "text": text})
 
 
