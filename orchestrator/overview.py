@@ -57,12 +57,14 @@ def opened(directory: Path) -> Iterator[sqlite3.Connection]:
     path = directory / RECORD_FILE
     try:
         if not path.is_file():
-            raise NoRun(f"{directory} holds no record: expected a run's directory, such as runs/NAME")
+            raise NoRun("it holds no record: expected a run's directory, such as runs/NAME")
         uri = f"{path.resolve().as_uri()}?{_way(path)}"
         with closing(sqlite3.connect(uri, uri=True, timeout=2, isolation_level=None)) as db:
             db.execute("BEGIN")
             _check_schema(db)
             yield db
+    except NoRun as error:
+        raise NoRun(f"{directory}: {error}") from None
     except (
         sqlite3.Error,
         OSError,
@@ -85,12 +87,12 @@ def _check_schema(db: sqlite3.Connection) -> None:
     try:
         row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
     except sqlite3.OperationalError as error:
-        raise NoRun(f"no record of a run ({error})") from None
+        raise NoRun(f"it is no record of a run ({error})") from None
     found = int(row[0]) if row else 0
     if found < SCHEMA:
-        raise NoRun(f"of an older schema ({found}): `orchestrator show DIR` brings it up to date")
+        raise NoRun(f"it is of an older schema ({found}), which `orchestrator show DIR` brings up to date")
     if found > SCHEMA:
-        raise NoRun(f"written by a newer version (schema {found}, this one knows {SCHEMA}): upgrade duelist")
+        raise NoRun(f"it is of a newer schema ({found}; this version knows {SCHEMA}): upgrade duelist")
 
 
 # ── at a glance ──────────────────────────────────────────────────────────────────────────────────

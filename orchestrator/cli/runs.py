@@ -46,7 +46,7 @@ def command(places: tuple[Path, ...], as_json: bool) -> None:
     elif not unread:
         console.print("No runs here. Play one: orchestrator duel bot:mcts:200 vs bot:greedy")
     for each in unread:
-        console.print(f"left out: {text.one_line(each['output'])}: {text.one_line(each['why'], 300)}")
+        console.print(f"left out: {text.one_line(each['why'], 300)}", style="dim")
 
 
 def read(places: Sequence[Path]) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
