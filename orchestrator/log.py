@@ -77,7 +77,7 @@ class Log:
         self._say("end", status=status, exit=exit_status, reason=reason)
 
     def _say(self, type: str, **fields: Any) -> None:
-        self._write({"type": type, "at": time.time(), **fields})
+        self._write({"type": type, "at": round(time.time(), 3), **fields})
 
     def _write(self, event: Event) -> None:
         if self._file is None:

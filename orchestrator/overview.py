@@ -74,7 +74,8 @@ def opened(directory: Path) -> Iterator[sqlite3.Connection]:
         TypeError,
         ValueError,
     ) as error:
-        raise NoRun(f"the record in {directory} cannot be read ({error})") from error
+        what = str(error) if isinstance(error, sqlite3.Error) else f"{type(error).__name__}: {error}"
+        raise NoRun(f"{directory}: its record cannot be read ({what})") from error
 
 
 def _way(path: Path) -> str:
@@ -247,9 +248,9 @@ SELECT c.player, c.kind, count(*) FROM ({TROUBLED}) open JOIN call c ON {OF_OPEN
 WHERE c.kind NOT IN ('ok', 'sent') GROUP BY c.player, c.kind
 """
 ERRORS = f"""
-SELECT c.started, c.player, c.kind, c.http_status, c.error
-FROM ({TROUBLED}) open JOIN call c ON {OF_OPEN.format(part="c")}
-WHERE c.kind NOT IN ('ok', 'sent') ORDER BY c.started DESC LIMIT {SHOWN}
+SELECT max(c.started), c.player, c.kind, c.http_status, c.error, count(*)
+FROM ({TROUBLED}) open JOIN call c ON {OF_OPEN.format(part="c")} WHERE c.kind NOT IN ('ok', 'sent')
+GROUP BY c.player, c.kind, c.http_status, c.error ORDER BY 1 DESC LIMIT {SHOWN}
 """
 VOIDS = f"SELECT finished, id, reason FROM match WHERE status = 'void' ORDER BY finished DESC LIMIT {SHOWN}"
 REFUSED = f"SELECT submitted, id, error FROM wave WHERE error != '' ORDER BY submitted DESC LIMIT {SHOWN}"
@@ -420,22 +421,23 @@ def _forfeits(db: sqlite3.Connection) -> dict[int, Counter[str]]:
 
 
 def _trouble(db: sqlite3.Connection, labels: Mapping[int, str]) -> list[dict[str, Any]]:
-    """What went wrong last, oldest first."""
+    """What went wrong last, oldest first; the same failure of several calls once."""
     found = [
-        {"at": at, "what": "void", "of": match.rpartition("-")[2], "text": why}
+        {"at": at, "of": match.rpartition("-")[2], "what": "void", "text": why, "times": 1}
         for at, match, why in db.execute(VOIDS)
     ]
     found += [
         {
             "at": at,
-            "what": kind if status is None else f"{kind} {status}",
             "of": labels[player],
+            "what": kind if status is None else f"{kind} {status}",
             "text": error,
         }
-        for at, player, kind, status, error in db.execute(ERRORS)
+        | {"times": times}
+        for at, player, kind, status, error, times in db.execute(ERRORS)
     ]
     found += [
-        {"at": at, "what": "refused", "of": f"wave {wave.rpartition('-')[2]}", "text": error}
+        {"at": at, "of": f"wave {wave.rpartition('-')[2]}", "what": "refused", "text": error, "times": 1}
         for at, wave, error in db.execute(REFUSED)
     ]
     return sorted(found, key=lambda each: float(each["at"] or 0))[-SHOWN:]

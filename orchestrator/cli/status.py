@@ -179,7 +179,7 @@ def _status(standing: Mapping[str, Any], now: float) -> RenderableType:
     status = text.one_line(standing["status"], 20)
     line = Text(status, STYLES.get(status, "default") + " bold")
     line.append(f" · began {moment(standing['created'], now)}", "default not bold")
-    last = "ended" if standing["finished"] else "last seen doing something"
+    last = "ended" if standing["finished"] else "last active"
     line.append(f" · {last} {ago(standing['finished'] or standing['last'], now)}", "default not bold")
     if standing["reason"] and standing["reason"] != standing["status"]:
         line.append(f"\n{text.one_line(standing['reason'], 400)}", "default not bold")
@@ -283,7 +283,8 @@ def _after(standing: Mapping[str, Any], now: float) -> Iterator[tuple[str, Rende
         yield "", f"and {len(standing['waves']) - WAVES_SHOWN} more"
     for number, each in enumerate(standing["trouble"]):
         at = moment(each["at"], now) if each["at"] else ""
-        said = text.one_line(f"{at}  {each['of']}: {each['what']}: {each['text']}", 300)
+        times = f" ({each['times']:,} times)" if each["times"] > 1 else ""
+        said = text.one_line(f"{at} {each['of']}: {each['what']}: {each['text']}", 280) + times
         yield "" if number else "trouble", said
     yield "go on" if standing["go_on"] else "next", _next(standing)
 
