@@ -16,7 +16,8 @@ from orchestrator.cli.rows import Row, fitting, standings
 from orchestrator.cli.runs import STYLES, ago, games, moment
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
+    from rich.text import Text
 
 EVERY_S = 2.0
 COLUMNS = ("cost", "calls", "failed", "legal", "p50", "p95", "moves", "tokens in", "tokens out")
@@ -49,8 +50,12 @@ def show(standing: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(standing, indent=2, allow_nan=False))
         return
-    console = text.console()
+    _print(standing, text.console())
+
+
+def _print(standing: Mapping[str, Any], console: Console) -> None:
     console.print(screen(standing, console.width, time.time()))
+    console.print(next_step(standing), soft_wrap=True)  # a command that is to be pasted stays on one line
 
 
 def watch(directory: Path, as_json: bool, every_s: float = EVERY_S) -> int:
@@ -82,6 +87,7 @@ def _looks(directory: Path, every_s: float) -> Iterator[dict[str, Any]]:
 
 
 def _redraw(directory: Path, every_s: float) -> None:
+    from rich.console import Group
     from rich.live import Live
 
     console = text.console()
@@ -90,11 +96,12 @@ def _redraw(directory: Path, every_s: float) -> None:
     with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
         try:
             while True:
-                live.update(screen(standing, console.width, time.time()), refresh=True)
+                now = Group(screen(standing, console.width, time.time()), next_step(standing))
+                live.update(now, refresh=True)
                 standing = next(looks)
         except StopIteration:
             pass
-    console.print(screen(standing, console.width, time.time()))
+    _print(standing, console)
 
 
 # ── in a line ────────────────────────────────────────────────────────────────────────────────────
@@ -270,7 +277,7 @@ def _figures(player: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _after(standing: Mapping[str, Any], now: float) -> Iterator[tuple[str, RenderableType]]:
-    """What went wrong, what is out, and how the run goes on."""
+    """What went wrong, and what is out."""
     yield from _wrong(standing)
     for number, wave in enumerate(standing["waves"][:WAVES_SHOWN]):
         batch = f" · {text.one_line(wave['batch'], 60)}" if wave["batch"] else ""
@@ -286,7 +293,6 @@ def _after(standing: Mapping[str, Any], now: float) -> Iterator[tuple[str, Rende
         times = f" ({each['times']:,} times)" if each["times"] > 1 else ""
         said = text.one_line(f"{at} {each['of']}: {each['what']}: {each['text']}", 280) + times
         yield "" if number else "trouble", said
-    yield "go on" if standing["go_on"] else "next", _next(standing)
 
 
 def _wrong(standing: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
@@ -304,12 +310,13 @@ def _wrong(standing: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
                 of = ""
 
 
-def _next(standing: Mapping[str, Any]) -> RenderableType:
+def next_step(standing: Mapping[str, Any]) -> Text:
+    """What to type now."""
     from rich.text import Text
 
     output = standing["output"]
     if standing["go_on"]:
-        return Text(text.command(*standing["go_on"]), "bold")
+        return Text("go on with: ", "dim") + Text(text.command(*standing["go_on"]), "bold")
     if standing["status"] == "running":
-        return Text(f"{text.command('pause', output)}, or stop", "bold")
-    return Text(text.command("show", output), "bold")
+        return Text("hold it with: ", "dim") + Text(text.command("pause", output), "bold")
+    return Text("what came of it: ", "dim") + Text(text.command("show", output), "bold")
