@@ -590,7 +590,10 @@ def runs_in(place: Path) -> list[Path]:
 
 
 def _is_run(place: Path) -> bool:
-    return (place / RECORD_FILE).exists()
+    try:
+        return (place / RECORD_FILE).exists()
+    except OSError:  # no name that a file can have
+        return False
 
 
 def find_run(name: str, runs: Path = RUNS) -> Path:
@@ -601,7 +604,8 @@ def find_run(name: str, runs: Path = RUNS) -> Path:
         if _is_run(path):
             return path
     known = [path for path in (runs_in(runs) if runs.is_dir() else []) if _is_run(path)]
-    found = [path for path in known if name and path.name.endswith(name.rstrip("/"))]
+    end = name.rstrip("/")
+    found = [path for path in known if end and path.name.endswith(end)]
     if len(found) == 1:
         return found[0]
     if found:

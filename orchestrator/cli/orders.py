@@ -143,7 +143,7 @@ def give(directory: Path, order: str, means: str, becomes: str, *, wait: bool) -
     Leaves with a word where that does not come about.
     """
     from orchestrator.control import Control, ControlError, is_alive
-    from orchestrator.overview import glance
+    from orchestrator.overview import NoRun, glance
 
     control = Control(directory)
     try:
@@ -159,7 +159,7 @@ def give(directory: Path, order: str, means: str, becomes: str, *, wait: bool) -
         return not control.path.exists() or not is_alive(directory)
 
     def obeyed() -> bool:
-        return glance(directory)["status"] == becomes if becomes else not is_alive(directory)
+        return not is_alive(directory) or (becomes != "" and glance(directory)["status"] == becomes)
 
     try:
         if not until(heard, HEARD_S):
@@ -171,8 +171,12 @@ def give(directory: Path, order: str, means: str, becomes: str, *, wait: bool) -
             leave(f"heard, but {directory} is not {becomes or 'at its end yet: calls are still out'}")
     except KeyboardInterrupt:
         leave(f"not waiting any more; see: {text.command('status', str(directory))}")
+    except NoRun as error:
+        leave(str(error))
     if not is_alive(directory):
-        control.clear()  # it ended before it heard
+        control.clear()  # it may have ended before it heard
+        if becomes:
+            leave(f"{directory} ended meanwhile; see: {text.command('status', str(directory))}")
 
 
 def until(true: Callable[[], bool], seconds: float) -> bool:

@@ -92,7 +92,8 @@ def test_heard_is_not_obeyed(half, monkeypatch) -> None:
         assert told.exit_code == 1 and "not at its end yet" in told.output
 
 
-def test_a_run_that_ends_before_it_hears_leaves_no_order(half, monkeypatch) -> None:
+@pytest.mark.parametrize(("order", "status"), [("stop", 0), ("pause", 1)])
+def test_a_run_that_ends_before_it_hears_leaves_no_order(half, monkeypatch, order, status) -> None:
     record = Record(half)
     given = Control.give
 
@@ -101,8 +102,9 @@ def test_a_run_that_ends_before_it_hears_leaves_no_order(half, monkeypatch) -> N
         record.close()
 
     monkeypatch.setattr(Control, "give", ends)
-    told = invoke("stop", "half")
-    assert told.exit_code == 0, told.output
+    told = invoke(order, "half")
+    assert told.exit_code == status, told.output
+    assert ("ended meanwhile" in told.output) == (order == "pause")
     assert not (half / CONTROL_FILE).exists()
 
 
