@@ -212,6 +212,7 @@ class Server:
             return await vanish(request, hang=fault == "hang")
         reply = _answer(mind, question, fault)
         grant.used = reply.usage.input + reply.usage.output
+        self._tally.work(question.model, reply.usage)
         if reply.latency_s:
             await asyncio.sleep(reply.latency_s)
         grant.close()
