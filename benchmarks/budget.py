@@ -27,6 +27,7 @@ from orchestrator.duel import read_price
 from orchestrator.record.check import check_money
 from orchestrator.record.reading import reading
 from orchestrator.record.tables import Player, Price
+from sqlmodel import select
 from providers.prices import cost
 from providers.base import Usage
 from providers.stand_in.tally import BILLED
@@ -171,7 +172,7 @@ def _spent(output: Path, service: Service, players: tuple[str, ...], killed: int
     billed = 0
     usage = service.counts()["usage"]
     with reading(output) as session:
-        for player in session.query(Player).where(Player.model != ""):
+        for player in session.exec(select(Player).where(Player.model != "")):
             price = read_price(session.get_one(Price, player.parameters["price"]))
             used = usage.get(player.model, {})
             billed += cost(price, Usage(**{kind: used.get(kind, 0) for kind in BILLED}))

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 
@@ -32,9 +33,15 @@ class Service:
 
     def _control(self, body: bytes | None) -> dict[str, Any]:
         asked = Request(f"{self.url}/_control", data=body, headers={"content-type": "application/json"})
-        with urlopen(asked, timeout=60) as answer:
-            counts: dict[str, Any] = json.load(answer)
-        return counts
+        for _ in range(50):
+            try:
+                with urlopen(asked, timeout=60) as answer:
+                    counts: dict[str, Any] = json.load(answer)
+                return counts
+            except URLError as error:  # hundreds knock at once, and the machine turns some away
+                trouble = error
+                time.sleep(0.1)
+        raise trouble
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,9 +76,9 @@ def pinned(cpu: int | None, command: list[str]) -> list[str]:
 
 
 def orchestrator(service: Service, *words: str, before: str = "") -> subprocess.Popen[bytes]:
-    """`orchestrator WORDS` with nothing shown; `before` is Python that its process runs first."""
+    """`orchestrator WORDS` with nothing shown and nothing asked; `before` is Python that its process runs first."""
     code = f"{before}\nimport sys\nfrom orchestrator.cli import main\nsys.exit(main())"
-    command = [sys.executable, "-c", code, *words, "--display", "none"]
+    command = [sys.executable, "-c", code, *words, "--yes", "--display", "none"]
     return subprocess.Popen(command, env=service.environment, stderr=subprocess.PIPE)
 
 
@@ -97,9 +104,10 @@ def has_run(directory: Path) -> bool:
     from orchestrator.record.database import RecordError
     from orchestrator.record.reading import reading
     from orchestrator.record.tables import Run
+    from sqlmodel import select
 
     try:
         with reading(directory) as session:
-            return session.query(Run).first() is not None
+            return session.exec(select(Run)).first() is not None
     except RecordError:
         return False
