@@ -15,21 +15,22 @@ import argparse
 import asyncio
 import random
 import sqlite3
+import subprocess
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.service import Service, ended, has_run, kill_when, orchestrator, stand_in
+from sqlmodel import select
+
+from benchmarks.service import Service, ended, has_run, kill, orchestrator, stand_in
 from orchestrator.budget import RUN, Budget, WallReached
 from orchestrator.duel import read_price
 from orchestrator.record.check import check_money
 from orchestrator.record.reading import reading
 from orchestrator.record.tables import Player, Price
-from sqlmodel import select
-from providers.prices import cost
 from providers.base import Usage
+from providers.prices import cost
 from providers.stand_in.tally import BILLED
 
 DOLLAR = 10**12
@@ -40,8 +41,8 @@ WEATHER = {
     "tokens": 200,
     "tokens_spread": 1.3,
     "retry_after": 0.05,
-    "429": 0.02,
-    "529": 0.01,
+    "429": 0.005,
+    "529": 0.02,
     "500": 0.03,
     "cut": 0.03,
     "hang": 0.01,
@@ -69,7 +70,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         for seed in range(asked.runs):
             players, longest = TABLES[seed % len(TABLES)]
-            runs.append(whole_run(Path(directory, str(seed)), players, longest, seed, kills=2 * (seed // 4 % 4 == 0)))
+            runs.append(
+                whole_run(Path(directory, str(seed)), players, longest, seed, kills=2 * (seed // 4 % 4 == 0))
+            )
             print(runs[-1], flush=True)
     print(summary(runs))
 
@@ -145,22 +148,28 @@ class Spent:
 
 
 def whole_run(
-    output: Path, players: tuple[str, ...], longest: int, seed: int, *, kills: int = 0, matches: int = MATCHES, wall: str = "1"
+    output: Path,
+    players: tuple[str, ...],
+    longest: int,
+    seed: int,
+    *,
+    kills: int = 0,
+    matches: int = MATCHES,
+    wall: str = "1",
 ) -> Spent:
     """One run until its wall, against a stand-in of its own; killed so many times on the way."""
     weather = [word for name, rate in WEATHER.items() for word in ("--rate", f"{name}={rate}")]
     rng = random.Random(seed)
     words = [*players[:1], "vs", *players[1:], "--games", str(matches), "--concurrency", str(matches)]
     words += ["--seed", str(seed), "--max-tokens", str(longest), "--timeout", "2", "--max-cost", wall]
-    killed, status = 0, 0
+
+    def start() -> subprocess.Popen[bytes]:
+        more = ["--resume"] if has_run(output) else words
+        return orchestrator(service, "duel", "--output", str(output), *more)
+
     with stand_in("--bot", "greedy", "--seed", str(seed), *weather) as service:
-        for attempt in count():
-            process = orchestrator(service, "duel", "--output", str(output), *(["--resume"] if has_run(output) else words))
-            if attempt == kills:
-                status, _ = ended(process)
-                break
-            target = service.counts()["requests"] + rng.randrange(20, 400)
-            killed += kill_when(process, lambda: service.counts()["requests"] >= target, rng.random() * 0.2)
+        killed = sum(kill(start(), service, rng.randrange(20, 400), rng.random() * 0.2) for _ in range(kills))
+        status, _ = ended(start())
         return _spent(output, service, players, killed, status)
 
 
@@ -174,17 +183,20 @@ def _spent(output: Path, service: Service, players: tuple[str, ...], killed: int
     with reading(output) as session:
         for player in session.exec(select(Player).where(Player.model != "")):
             price = read_price(session.get_one(Price, player.parameters["price"]))
-            used = usage.get(player.model, {})
-            billed += cost(price, Usage(**{kind: used.get(kind, 0) for kind in BILLED}))
+            used = Usage(**{kind: usage.get(player.model, {}).get(kind, 0) for kind in BILLED})
+            billed += cost(replace(price, long=None), used)  # no call by itself is so long
     return Spent(players, killed, calls, ledger, possibly, billed, status, tuple(check_money(output)))
 
 
 def summary(runs: list[Spent]) -> str:
-    ledger, service = sorted(run.ledger / DOLLAR for run in runs), sorted(run.service / DOLLAR for run in runs)
+    ledger, service = (
+        sorted(run.ledger / DOLLAR for run in runs),
+        sorted(run.service / DOLLAR for run in runs),
+    )
     return (
         f"{len(runs)} runs, {sum(run.kills for run in runs)} kills, {sum(run.calls for run in runs)} calls: by the "
-        f"ledger {ledger[0]:.4f} to {ledger[-1]:.4f} of the wall, by the service {service[0]:.4f} to {service[-1]:.4f}; "
-        f"{sum(bool(run.wrong) for run in runs)} records whose money does not add up"
+        f"ledger {ledger[0]:.4f} to {ledger[-1]:.4f} of the wall, by the service {service[0]:.4f} to "
+        f"{service[-1]:.4f}; {sum(bool(run.wrong) for run in runs)} records whose money does not add up"
     )
 
 

@@ -25,7 +25,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.service import Service, ended, has_run, kill_when, orchestrator, stand_in
+from benchmarks.service import Service, ended, has_run, kill, orchestrator, stand_in
 from orchestrator.record.check import check_money
 from tests.orchestrator.duels import integrity, rows
 
@@ -60,7 +60,9 @@ def main() -> None:
             tables = ONLINE if number % 2 == 0 else BATCHED
             players = tables[number // 2 % len(tables)]
             with service(number) as served:
-                runs.append(survived(Path(directory, str(number)), served, players, min(left, 10), seed=number))
+                runs.append(
+                    survived(Path(directory, str(number)), served, players, min(left, 10), seed=number)
+                )
             print(runs[-1], flush=True)
     print(
         f"{sum(run.kills for run in runs)} kills in {len(runs)} runs: {sum(run.calls for run in runs)} answers on "
@@ -94,26 +96,31 @@ def survived(
     """One run, killed so often if it lasts so long, beside an undisturbed one of the same seed."""
     whole, broken, rng = directory / "whole", directory / "broken", random.Random(seed)
     batched = "tier=batch" in players[0]
-    words = [*players[:1], "vs", *players[1:], "--game", "tictactoe", "--games", str(games), "--attempts", "9"]
+    words = [
+        *players[:1],
+        "vs",
+        *players[1:],
+        "--game",
+        "tictactoe",
+        "--games",
+        str(games),
+        "--attempts",
+        "9",
+    ]
     words += ["--seed", str(seed), "--concurrency", str(AT_ONCE), "--opening", "1"]
 
     def start(output: Path, *more: str) -> subprocess.Popen[bytes]:
         return orchestrator(served, "duel", "--output", str(output), *more, before=QUICKLY)
 
     wrong = [f"the undisturbed run: {said}" for status, said in [ended(start(whole, *words))] if status]
-    step = max(1, steps(served) // (kills + 2))
+    step = max(1, served.called() // (kills + 2))
     served.order(reset=True)
     killed = lost = 0
     known: dict[str, tuple[object, ...]] = {}
     while killed < kills:
         process = start(broken, *(["--resume"] if has_run(broken) else words))
-        if rng.random() < 0.25:
-            time.sleep(rng.random())
-        else:
-            target = steps(served) + rng.randrange(1, 2 * step)
-            while steps(served) < target and process.poll() is None:
-                time.sleep(0.005)
-        if not kill_when(process, lambda: True, rng.random() * 0.03):
+        calls = 0 if rng.random() < 0.25 else rng.randrange(1, 2 * step)  # 0: while it begins
+        if not kill(process, served, calls, rng.random() * (0.03 if calls else 1.0)):
             break
         killed += 1
         now = answered(broken)
@@ -134,14 +141,11 @@ def survived(
     return Survived(tuple(players), killed, len(now), lost, (*wrong, *check_money(broken)))
 
 
-def steps(served: Service) -> int:
-    """How often the service was called, whatever for."""
-    return sum(served.counts()["routes"].values())
-
-
 def settled(served: Service) -> int:
     """Answers given, once nobody is being answered: what a killed process asked for may still be under way."""
-    while (counts := served.counts())["in_flight"] or counts["batches"]["ended"] < counts["batches"]["created"]:
+    while (counts := served.counts())["in_flight"] or counts["batches"]["ended"] < counts["batches"][
+        "created"
+    ]:
         time.sleep(0.01)
     return int(counts["answered"])
 

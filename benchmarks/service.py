@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,10 @@ class Service:
     def counts(self) -> dict[str, Any]:
         """As `Server.counts`."""
         return self._control(None)
+
+    def called(self) -> int:
+        """How often so far, whatever for."""
+        return sum(self.counts()["routes"].values())
 
     def order(self, **orders: Any) -> dict[str, Any]:
         """Change what it does; see `orchestrator simulate --help`."""
@@ -88,10 +92,11 @@ def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     return process.returncode, said.decode(errors="replace").strip()
 
 
-def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool], then_s: float = 0.0) -> bool:
-    """kill -9 once it is so, and so many seconds after; False: it had ended by itself."""
-    while process.poll() is None and not ready():
-        time.sleep(0.002)
+def kill(process: subprocess.Popen[bytes], service: Service, calls: int = 0, then_s: float = 0.0) -> bool:
+    """kill -9 after so many more calls and seconds; False: it had ended by itself."""
+    target = service.called() + calls
+    while process.poll() is None and service.called() < target:
+        time.sleep(0.005)
     time.sleep(then_s)
     was_running = process.poll() is None
     process.send_signal(signal.SIGKILL)
@@ -101,10 +106,11 @@ def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool], then_
 
 def has_run(directory: Path) -> bool:
     """Whether a run began there, so that it can be gone on with."""
+    from sqlmodel import select
+
     from orchestrator.record.database import RecordError
     from orchestrator.record.reading import reading
     from orchestrator.record.tables import Run
-    from sqlmodel import select
 
     try:
         with reading(directory) as session:

@@ -89,7 +89,17 @@ class Soaked:
 
 def soaked(directory: Path, matches: int, concurrency: int, seed: int = 1) -> Soaked:
     rng, output, log = random.Random(seed), directory / "run", directory / "samples"
-    words = [PLAYERS[0], "vs", PLAYERS[1], "--game", "tictactoe", "--games", str(matches), "--seed", str(seed)]
+    words = [
+        PLAYERS[0],
+        "vs",
+        PLAYERS[1],
+        "--game",
+        "tictactoe",
+        "--games",
+        str(matches),
+        "--seed",
+        str(seed),
+    ]
     words += ["--concurrency", str(concurrency), "--timeout", "3", "--attempts", "6", "--output", str(output)]
     with stand_in("--latency", "0.1", "--rate", "tokens=20", "--rate", "retry_after=0.05") as service:
         service.order(faults=weather(rng, 12 * matches))
@@ -99,7 +109,9 @@ def soaked(directory: Path, matches: int, concurrency: int, seed: int = 1) -> So
     found = run_result(output)
     voids = [match for match in found.matches if match.status == "void"]
     done = {(match.pair, match.swap) for match in found.matches if match.status == "finished"}
-    wrong = [f"{match.id} is {match.status}" for match in found.matches if match.status not in ("finished", "void")]
+    wrong = [
+        f"{match.id} is {match.status}" for match in found.matches if match.status not in ("finished", "void")
+    ]
     wrong += [f"{match.id} is void and nobody knows why" for match in voids if not match.reason]
     wrong += [] if status == (len(done) < matches) else [f"exit status {status}: {said}"]
     with closing(sqlite3.connect(output / "record.db")) as db:
@@ -127,7 +139,7 @@ def watch(path: str) -> None:
     async def watched(duel: Duel, *args: object) -> Ending:
         looking = asyncio.create_task(_look(duel, Path(path)))
         try:
-            return await play(duel, *args)  # type: ignore[arg-type]
+            return await play(duel, *args)
         finally:
             looking.cancel()
 

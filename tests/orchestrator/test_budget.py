@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from benchmarks.budget import DOLLAR, trial_of_the_wall
+from benchmarks.budget import DOLLAR, trial_of_the_wall, whole_run
 from orchestrator.budget import RUN, Budget, WallReached, walls
 
 
@@ -17,6 +17,15 @@ def test_five_hundred_matches_never_spend_more_than_the_wall_and_nearly_all_of_i
     assert budget.spent() <= DOLLAR and budget.spent(1) <= budget.walls[1]
     assert budget.spent() >= 0.95 * DOLLAR and budget.reserved() == 0 and budget.waiting == 0
     assert calls > 25
+
+
+def test_a_whole_run_killed_on_the_way_never_spends_more_than_its_wall(tmp_path) -> None:
+    """By its own ledger and by the service's; `python -m benchmarks.budget` plays twenty, with every vendor."""
+    players = ("local:one?price=0.25,1.25", "local:two?price=0.5,2.5")
+    run = whole_run(tmp_path / "run", players, 512, seed=3, kills=1, matches=100, wall="0.1")
+    wall = DOLLAR // 10
+    assert run.kills == 1 and run.wrong == () and run.status == 1
+    assert 0.95 * wall <= run.ledger <= wall and 0 < run.service <= run.ledger
 
 
 def test_what_was_spent_before_counts() -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sqlite3
 import tempfile
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.budget import DOLLAR, whole_run
 from orchestrator.duel import Duel, Ending
 from orchestrator.events import Events
 from orchestrator.record.check import check_money
@@ -25,7 +22,6 @@ from providers.prices import cost
 from tests.orchestrator.duels import Invited, request
 from tests.orchestrator.scripted import PRICE, model
 
-CENT = DOLLAR // 100
 CALM = (0.75, 0.95, 0.99)  # up to here a call is answered, is retryable, and not; else trouble stops the run
 
 
@@ -94,7 +90,12 @@ def once(directory: Path, asked: DuelRequest, provider: Chancy, rng: random.Rand
                 asyncio.get_running_loop().call_soon(duel.stop if how == "stop" else duel.abandon)
 
         with Record(directory) as record:
-            duel = Duel(replace(asked, concurrency=rng.choice((1, 4, 16))), record, Invited(model(provider)), Events(listen))
+            duel = Duel(
+                replace(asked, concurrency=rng.choice((1, 4, 16))),
+                record,
+                Invited(model(provider)),
+                Events(listen),
+            )
             before = duel.budget.spent()
             ending = await duel.play()
             spent = record.spent().get(1, 0)
