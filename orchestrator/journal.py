@@ -264,7 +264,7 @@ class Journal:
         if call.attempt is None:
             return
         if reservation := self._reserved.pop(call.id, None):
-            self.budget.settle(reservation, call.cost_pico if call.priced else reservation.pico)
+            self.budget.settle(reservation, call.cost_pico)
             self._tell_budget()
         self.events.emit(
             "call",

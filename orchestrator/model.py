@@ -199,9 +199,13 @@ class ModelPlayer:
     # ── money ────────────────────────────────────────────────────────────────────────────────────
 
     def bill(self, outcome: Reply | ProviderError | None, worst_pico: int) -> tuple[int, bool, bool]:
-        """What an attempt cost; whether that is only possible; whether anybody knows."""
+        """What an attempt cost; whether that is only possible; whether anybody knows.
+
+        Of an answer whose price is not known the worst stays on the bill, or a wall would forget it.
+        """
         if isinstance(outcome, Reply):
-            return self._cost(outcome), False, self._is_priced(outcome)
+            priced = self._is_priced(outcome)
+            return (self._cost(outcome) if priced else worst_pico), not priced and worst_pico > 0, priced
         possibly = isinstance(outcome, Retryable) and outcome.possibly_billed
         return (worst_pico if possibly else 0), possibly, self.seated.price is not None
 

@@ -121,7 +121,8 @@ class CallMade:
     """One attempt, and what it cost: told before it leaves (`attempt` is None) and again when it is back.
 
     Until it is back, and if it fails after it may have been charged, it counts as possibly billed, at the
-    most it can cost. `priced` is False where nobody knows what an answer costs.
+    most it can cost; so does an answer of another tier than was asked for, of which nobody knows what it costs:
+    `priced` is then False.
     """
 
     decision: str

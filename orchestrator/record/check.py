@@ -20,7 +20,7 @@ UNION ALL SELECT 'decision ' || id FROM decision WHERE cost_pico < 0
 
 UNPAID = f"""
 SELECT d.id, d.cost_pico, coalesce(sum(c.cost_pico), 0) AS called
-FROM decision d LEFT JOIN call c ON c.kind = 'ok' AND {of_decision("c.id", "d.id")}
+FROM decision d LEFT JOIN call c ON c.kind = 'ok' AND NOT c.possibly_billed AND {of_decision("c.id", "d.id")}
 GROUP BY d.id HAVING called != d.cost_pico
 """
 

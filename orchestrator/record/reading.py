@@ -99,7 +99,7 @@ class Standing:
     output_tokens: int = 0
     reasoning_tokens: int = 0
     cost_pico: int = 0
-    possibly_pico: int = 0  # of attempts that failed but may have been billed
+    possibly_pico: int = 0  # at worst: of attempts that may have been billed, and of answers without a price
     unpriced_calls: int = 0
     times: Counter[int] = field(default_factory=Counter)
     """How often a model's decision took so many tenths of a millisecond."""

@@ -123,7 +123,7 @@ class Tally(SQLModel, table=True):
     output_tokens: int = 0
     reasoning_tokens: int = 0
     cost_pico: int = 0
-    possibly_pico: int = 0  # of attempts that failed but may have been billed
+    possibly_pico: int = 0  # at worst: of attempts that may have been billed, and of answers without a price
     unpriced_calls: int = 0
     reported: list[str] = Field(sa_column=Column(JSON, nullable=False))  # models as the service named them
     latencies: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

@@ -41,7 +41,9 @@ class Chancy:
         for _ in range(self.rng.randrange(4)):
             await asyncio.sleep(0)
         draw = self.rng.random()
-        used = Usage(self.rng.randrange(200), output=int(request.max_output_tokens * self.rng.random() ** 3))
+        tier = "standard" if self.rng.random() < 0.95 else "priority"  # which nobody asked for
+        output = int(request.max_output_tokens * self.rng.random() ** 3)
+        used = Usage(self.rng.randrange(200), output=output, tier=tier)
         answered, retryable, final = self.calm
         if draw < answered:
             self.billed += cost(PRICE, used)
