@@ -33,7 +33,7 @@ from orchestrator.model import ModelPlayer
 from orchestrator.players import Halt, Player, Seated, Stopped, Void
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError
-from orchestrator.record.store import Record, now
+from orchestrator.record.store import Record, now, ready_id
 from orchestrator.request import Request, draw_opening
 from orchestrator.table import SpecError, Table
 from providers.base import BatchProvider, redact
@@ -199,7 +199,7 @@ class Duel:
         """One tiny call to every model, on the bill like all others; what is wrong with one stops the run now."""
         for number, player in enumerate(self.players, 1):
             if isinstance(player, ModelPlayer) and number not in self._batched:
-                name = f"{self.run.id}-ready{number}-{int(time.time())}"
+                name = f"{ready_id(self.run.id, number)}-{time.time_ns() // 10**6}"
                 try:
                     await player.ready(self.journal.open_turn(name, number, self.request.seed))
                 except WallReached as reached:

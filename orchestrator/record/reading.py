@@ -28,7 +28,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError, connect
-from orchestrator.record.store import RECORD_FILE, blob_texts, of_match
+from orchestrator.record.store import RECORD_FILE, blob_texts, of_match, ready_id
 from orchestrator.record.tallies import tallies, times
 
 T = TypeVar("T")
@@ -282,8 +282,11 @@ def run_result(path: Path) -> RunResult:
         _add_tallies(db, boards)
         for board in boards:
             _add_matches(board)
+        totals = [
+            standing + _before(db, run.id, standing.player) for standing in _totals(players.values(), boards)
+        ]
         session.expunge_all()
-    return RunResult(run, path, boards, _totals(players.values(), boards), matches)
+    return RunResult(run, path, boards, totals, matches)
 
 
 def _totals(players: Iterable[tables.Player], boards: Sequence[Board]) -> list[Standing]:
@@ -293,6 +296,16 @@ def _totals(players: Iterable[tables.Player], boards: Sequence[Board]) -> list[S
         number = standing.player.id
         totals[number] = standing if len(boards) == 1 else totals[number] + standing
     return list(totals.values())
+
+
+def _before(db: sqlite3.Connection, run: str, player: tables.Player) -> Standing:
+    """What a player was asked before any match: on the run's bill, and on no board's."""
+    standing = Standing(player)
+    for row in tallies(db, ready_id(run, player.id)):
+        for name in SUMMED:
+            setattr(standing, name, row[name])
+        standing.reported = row["reported"]
+    return standing
 
 
 def _in_order(query: SelectOfScalar[T]) -> SelectOfScalar[T]:

@@ -178,6 +178,11 @@ def decision_id(match: str, ply: int) -> str:
     return f"{match}-{ply:03d}"
 
 
+def ready_id(run: str, player: int) -> str:
+    """What the tiny calls to a player before any match belong to, in place of a match."""
+    return f"{run}-ready{player}"
+
+
 def call_id(decision: str, ask: int, attempt: int) -> str:
     return f"{decision}.{ask:02d}.{attempt:02d}"
 

@@ -34,7 +34,7 @@ SELECT c.player, count(*), sum(c.kind != 'ok'),
        sum(c.cache_read), sum(c.output), sum(c.reasoning),
        sum(iif(c.possibly_billed, 0, c.cost_pico)), sum(iif(c.possibly_billed, c.cost_pico, 0)),
        sum(c.price IS NULL), json_group_array(DISTINCT nullif(c.model_reported, ''))
-FROM match m JOIN call c ON {of_match("c.id", "m.id")} WHERE m.id = ? GROUP BY c.player
+FROM call c WHERE {of_match("c.id", "?1")} GROUP BY c.player
 """
 ASKED_NAMES = (
     "calls",

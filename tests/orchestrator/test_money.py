@@ -19,7 +19,7 @@ from orchestrator.record.store import Record
 from orchestrator.request import DuelRequest
 from providers.base import Capabilities, Final, Reply, Request, Retryable, Usage
 from providers.prices import cost
-from tests.orchestrator.duels import Invited, request
+from tests.orchestrator.duels import Invited, play, request
 from tests.orchestrator.scripted import PRICE, model
 
 CALM = (0.75, 0.95, 0.99)  # up to here a call is answered, is retryable, and not; else trouble stops the run
@@ -73,7 +73,8 @@ def test_no_chain_of_faults_stops_and_resumes_makes_the_ledger_wrong(seed) -> No
     with tempfile.TemporaryDirectory() as directory:
         for _ in range(4):
             wall = rng.choice(((), (str(rng.randrange(1, 60) / 100),), ("one=0.2", "0.3")))
-            ending = once(Path(directory), replace(asked, max_cost=wall), provider, rng)
+            now = replace(asked, max_cost=wall, preflight=rng.random() < 0.3)
+            ending = once(Path(directory), now, provider, rng)
             assert not check_money(Path(directory))
             assert ending.bug is None, ending.reason
 
@@ -113,3 +114,13 @@ def once(directory: Path, asked: DuelRequest, provider: Chancy, rng: random.Rand
         return ending
 
     return asyncio.run(go())
+
+
+def test_what_is_asked_before_any_match_is_on_the_bill_of_the_run_and_of_no_board(tmp_path) -> None:
+    provider = Chancy(random.Random(1), calm=(1.0, 1.0, 1.0))
+    players = Invited(model(provider))
+    ending, result = play(tmp_path, request("0", "bot:random", preflight=True, max_cost=("0.02",)), players)
+    assert ending.walled and not result.finished, "one tiny call, and no room for another"
+    assert result.standings[0].calls == 1 and result.standings[0].cost_pico == provider.billed > 0
+    assert result.boards[0].standings[0].calls == 0
+    assert not check_money(tmp_path)
