@@ -13,6 +13,7 @@ Left out: what a call costs at worst (`providers.prices.most`), and the record, 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -67,11 +68,6 @@ class Reservation(NamedTuple):
     pico: int
 
 
-class _Waiter(NamedTuple):
-    asked: Reservation
-    granted: asyncio.Future[Reservation]
-
-
 class Budget:
     """`walls` and `spent` are pico-dollars by player, `RUN` for the whole run; whoever has no wall has no bound.
 
@@ -86,7 +82,9 @@ class Budget:
         self._spent: Counter[int] = Counter(spent or {})
         self._spent[RUN] = sum((spent or {}).values())
         self._reserved: Counter[int] = Counter()
-        self._waiters: list[_Waiter] = []
+        self._waiters: dict[asyncio.Future[Reservation], Reservation] = {}  # in the order in which they came
+        self._least: float = math.inf  # no waiter asks for less,
+        self._most = 0  # and none for more
 
     @property
     def waiting(self) -> int:
@@ -112,19 +110,18 @@ class Budget:
         self._check(asked)
         if self._fits(asked):
             return self._take(asked)
-        waiter = _Waiter(asked, asyncio.get_running_loop().create_future())
-        self._waiters.append(waiter)
+        granted: asyncio.Future[Reservation] = asyncio.get_running_loop().create_future()
+        self._waiters[granted] = asked
+        self._least, self._most = min(self._least, worst_pico), max(self._most, worst_pico)
         self.on_wait()
         try:
-            return await waiter.granted
+            return await granted
         except asyncio.CancelledError:
-            granted = waiter.granted
             if granted.done() and not granted.cancelled() and granted.exception() is None:
                 self.settle(asked, 0)  # nobody takes it
             raise
         finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            self._waiters.pop(granted, None)
 
     def settle(self, reservation: Reservation, cost_pico: int) -> None:
         """The call is back and cost so much. Not more than was reserved, unless a service breaks its word."""
@@ -153,18 +150,36 @@ class Budget:
                 raise WallReached(whose, self._spent[whose], self.walls[whose], asked.pico)
 
     def _look(self) -> None:
-        """Who has waited longest is looked at first; a smaller call behind a larger one may pass it."""
-        still: list[_Waiter] = []
-        for waiter in self._waiters:
-            if waiter.granted.done():
-                continue
-            try:
-                self._check(waiter.asked)
-            except WallReached as reached:
-                waiter.granted.set_exception(reached)
-                continue
-            if self._fits(waiter.asked):
-                waiter.granted.set_result(self._take(waiter.asked))
-            else:
-                still.append(waiter)
-        self._waiters = still
+        """Who has waited longest is looked at first; a smaller call behind a larger one may pass it.
+
+        Five hundred may wait, and this is done for every call that comes back: it ends where nobody more can fit
+        or be beyond a wall.
+        """
+        gone = []
+        for granted, asked in self._waiters.items():
+            if not self._concerns_anybody():
+                break
+            if granted.done() or self._is_decided(granted, asked):
+                gone.append(granted)
+        else:
+            still = [asked.pico for granted, asked in self._waiters.items() if not granted.done()]
+            self._least, self._most = min(still, default=math.inf), max(still, default=0)
+        for granted in gone:
+            del self._waiters[granted]
+
+    def _concerns_anybody(self) -> bool:
+        """Whether a waiter could fit under the run's wall now, or be beyond any wall."""
+        if RUN not in self.walls or self._spent[RUN] + self._reserved[RUN] + self._least <= self.walls[RUN]:
+            return True
+        return any(self._spent[whose] + self._most > wall for whose, wall in self.walls.items())
+
+    def _is_decided(self, granted: asyncio.Future[Reservation], asked: Reservation) -> bool:
+        """Let it go, or tell it of the wall."""
+        try:
+            self._check(asked)
+        except WallReached as reached:
+            granted.set_exception(reached)
+            return True
+        if self._fits(asked):
+            granted.set_result(self._take(asked))
+        return granted.done()
