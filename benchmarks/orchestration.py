@@ -19,10 +19,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from benchmarks.service import Service, pinned, stand_in
 
 if TYPE_CHECKING:
     from prompts import Question
@@ -64,9 +66,9 @@ def table(provider: str, matches: int, concurrency: int, latency: float) -> str:
         "| calls/s | of what latency allows | core busy | peak RSS MB |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    with server(latency) as url:
+    with stand_in("--latency", str(latency), cpu=1) as service:
         for name, worker in (("duel, everything on record", "duel"), ("bare loop over the SDK", "bare")):
-            found = run_worker(worker, url, provider, matches, concurrency)
+            found = run_worker(worker, service, provider, matches, concurrency)
             rate, allowed = found["rate"], concurrency / latency
             lines.append(
                 f"| {name} | {found['calls']} | {1000 * found['cpu_s'] / found['calls']:.2f} | {rate:.0f} "
@@ -75,38 +77,16 @@ def table(provider: str, matches: int, concurrency: int, latency: float) -> str:
     return "\n".join(lines)
 
 
-@contextmanager
-def server(latency: float) -> Iterator[str]:
-    """`orchestrator simulate` on CPU 1; yields its address."""
-    command = [sys.executable, "-m", "orchestrator", "simulate", "--port", "0", "--latency", str(latency)]
-    process = subprocess.Popen(
-        pinned(1, command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
-    try:
-        while "ANTHROPIC_BASE_URL=" not in (line := process.stdout.readline()):
-            if not line:
-                raise SystemExit("the stand-in did not start")
-        yield line.strip().partition("=")[2]
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
-
-
-def run_worker(worker: str, url: str, provider: str, matches: int, concurrency: int) -> dict[str, Any]:
+def run_worker(
+    worker: str, service: Service, provider: str, matches: int, concurrency: int
+) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.orchestration", "--worker", worker, "--provider", provider]
     command += ["--matches", str(matches), "--concurrency", str(concurrency)]
-    here = {"ANTHROPIC_BASE_URL": url, "OPENAI_BASE_URL": f"{url}/v1", "GOOGLE_GEMINI_BASE_URL": url}
     done = subprocess.run(
-        pinned(0, command), env=os.environ | here, stdout=subprocess.PIPE, text=True, check=True
+        pinned(0, command), env=service.environment, stdout=subprocess.PIPE, text=True, check=True
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
-
-
-def pinned(cpu: int, command: list[str]) -> list[str]:
-    return ["taskset", "-c", str(cpu), *command]
 
 
 async def duel(asked: argparse.Namespace) -> dict[str, Any]:

@@ -8,7 +8,8 @@ end, the record is held against what the service counted:
 - what was on record stays as it was, and the final tables are those of the undisturbed run;
 - an answer that is on record is never asked for again: the service answered as often as there are answers on
   record, and as often more as a kill met an answer on its way or not yet on disk. Of paid calls a match has at
-  most one such, because the next one leaves only when everything before it is on disk;
+  most one such, because the next one leaves only when everything before it is on disk (free ones may also be
+  lost with the writer's last batch);
 - in batches not even that is lost: each question is answered, and billed, once.
 """
 

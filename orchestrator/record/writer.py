@@ -1,8 +1,10 @@
 """The one writer: a thread that takes rows from a queue and commits them in batches.
 
 A batch closes after 500 rows, after 20 ms, or, once somebody waits for it, as soon as nothing more is queued:
-five hundred who wait at once share a commit. So a crash of the process loses at most the last 20 ms, and
-nothing that was waited for (a power cut may: see `database.py`). The queue keeps order, therefore a row is
+five hundred who wait at once share a commit. So a crash of the process loses at most the last batch and what
+came while it was written (20 ms' worth, more only where the machine is starved), and nothing that was waited
+for (a power cut may: see `database.py`). Before a call that costs leaves, its match has waited: of answers that
+were paid for, at most the last one of each match is lost. The queue keeps order, therefore a row is
 never on disk before one that was put earlier. An error (a full disk) is kept and raised to whoever writes
 next: a run that can no longer be recorded must stop, because what it then pays for would be lost.
 
