@@ -42,6 +42,7 @@ from providers.prices import Price, Rates
 REPLAYS = 2
 VOIDS_FROM = 10  # matches that have ended, before the share of void ones means anything
 INTERRUPTED = "interrupted"
+ORDERED = "stopped from another shell"
 
 
 @dataclass(slots=True)
@@ -187,7 +188,7 @@ class Duel:
             self.journal.stop.put_up()
             self.lanes.close(Stopped)
             self.ending.reason = redact(reason)
-            self.ending.interrupted, self.ending.walled = reason == INTERRUPTED, walled
+            self.ending.interrupted, self.ending.walled = reason in (INTERRUPTED, ORDERED), walled
 
     def abandon(self) -> None:
         """Stop at once; calls in flight are lost (they may be billed)."""

@@ -18,7 +18,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.duel import Duel, Ending
     from orchestrator.estimate import Estimate
     from orchestrator.events import Events
+    from orchestrator.log import Log
     from orchestrator.record.store import Record
     from orchestrator.request import Request
 
@@ -126,6 +128,12 @@ OPTIONS = (
     click.option("--price", metavar="IN,OUT", help="$ per million tokens, for models without a known price."),
     click.option("--unpriced", is_flag=True, help="Go on without counting what an unknown model costs."),
     click.option("--display", type=click.Choice(["auto", "live", "plain", "json", "none"]), default="auto"),
+    click.option(
+        "--log-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Append everything that happens, one JSON object per line.",
+    ),
 )
 TERMS = ("seed", "opening", "price", "concurrency", "attempts", "max_voids")
 CONDUCT = (
@@ -188,6 +196,7 @@ def begin(
     """
     from orchestrator import runfile
     from orchestrator.cassette import CassetteError
+    from orchestrator.log import Log
     from orchestrator.record.database import RecordError
     from orchestrator.request import open_record
 
@@ -203,6 +212,7 @@ def begin(
             check(request)
             agree(before(request, output), request, given)
         assert output is not None
+        log = Log(given["log_file"])
         with open_record(output, resume=resume) as record:
             if resume:
                 request = gone_on_with(record, kind, lambda known: same(asked, known))
@@ -210,7 +220,9 @@ def begin(
             else:
                 runfile.write(output, request)
             status = (
-                piloted(request, record, given) if given["pilot"] else run(request, record, given["display"])
+                piloted(request, record, given, log)
+                if given["pilot"]
+                else run(request, record, given["display"], log)
             )
     except (RecordError, CassetteError, OSError, ValueError) as error:
         from orchestrator.cli import text
@@ -363,27 +375,27 @@ async def nobody(view: View) -> int | None:
     raise AssertionError("nobody plays here")
 
 
-def piloted(request: Request, record: Record, given: Mapping[str, Any]) -> int:
+def piloted(request: Request, record: Record, given: Mapping[str, Any], log: Log) -> int:
     """The first games, then what the rest will cost, then the rest: the exit status."""
     board = len(request.board(0).players)
     first = min(math.ceil(given["pilot"] / board), request.pairs)
-    status = run(request, record, given["display"], pairs=first)
+    status = run(request, record, given["display"], log, pairs=first)
     if status != DONE or first == request.pairs:
         return status
     agree(left(request, record), request, given)
-    return run(request, record, given["display"])
+    return run(request, record, given["display"], log)
 
 
 # ── playing it ───────────────────────────────────────────────────────────────────────────────────
 
 
-def run(request: Request, record: Record, mode: str, pairs: int | None = None) -> int:
+def run(request: Request, record: Record, mode: str, log: Log, pairs: int | None = None) -> int:
     """Play, show, and say how it ended: the exit status. Whoever reads the output may go away before the end.
 
     `pairs`: only the first so many.
     """
     try:
-        return shown(request, record, mode, pairs)
+        return shown(request, record, mode, log, pairs)
     except OSError as error:
         why = "nobody reads the output any more" if isinstance(error, BrokenPipeError) else str(error)
         click.echo(f"stopped: {why}; go on with: {again(request, record)}", err=True)
@@ -391,8 +403,9 @@ def run(request: Request, record: Record, mode: str, pairs: int | None = None) -
         return INCOMPLETE
 
 
-def shown(request: Request, record: Record, mode: str, pairs: int | None) -> int:
+def shown(request: Request, record: Record, mode: str, log: Log, pairs: int | None) -> int:
     from orchestrator.cli.display import make
+    from orchestrator.duel import version
     from orchestrator.events import Events
     from orchestrator.record.database import RecordError
     from orchestrator.record.reading import run_result
@@ -401,8 +414,11 @@ def shown(request: Request, record: Record, mode: str, pairs: int | None) -> int
     if any(spec.startswith("human") for spec in request.players):
         request = replace(request, concurrency=1)
         mode = "plain" if mode in ("auto", "live") else mode
-    with make(mode) as display:
-        events = Events(display)
+    known = record.run()
+    process = log.process(request.KIND, record.directory, version(), known.id if known else "")
+    with process, make(mode) as display:
+        log.tell = display
+        events = Events(display, log)
         ending = asyncio.run(play(request, record, events, pairs))
         if isinstance(ending.bug, OSError):
             raise ending.bug
@@ -410,7 +426,9 @@ def shown(request: Request, record: Record, mode: str, pairs: int | None) -> int
             events.emit("summary", **summary(run_result(record.directory)))
         except RecordError as error:  # it could not be written, and now it cannot be read either
             events.emit("notice", text=str(error))
-    return say_how_it_ended(ending, again(request, record))
+    status = say_how_it_ended(ending, again(request, record))
+    log.end(ending.status, status, ending.reason)
+    return status
 
 
 def again(request: Request, record: Record) -> str:
@@ -425,7 +443,7 @@ def say_how_it_ended(ending: Ending, resume: str) -> int:
     from orchestrator.record.database import RecordError
 
     if ending.interrupted:
-        click.echo(f"interrupted; go on with: {resume}", err=True)
+        click.echo(f"{ending.reason}; go on with: {resume}", err=True)
         return INTERRUPTED
     if ending.bug is not None and not isinstance(ending.bug, RecordError):
         traceback.print_exception(ending.bug)
@@ -454,9 +472,35 @@ async def play(request: Request, record: Record, events: Events, pairs: int | No
         duel = Duel(request, record, table, events, pairs)
         table.warm()
         drain_on_interrupt(duel, events)
-        return await duel.play()
+        async with heard(duel, events):
+            return await duel.play()
     finally:
         await table.aclose()
+
+
+@asynccontextmanager
+async def heard(duel: Duel, events: Events) -> AsyncIterator[None]:
+    """Inside, orders from another shell are obeyed."""
+    from orchestrator.control import Order, watch
+    from orchestrator.duel import ORDERED
+
+    def tell(text: str) -> None:
+        events.emit("notice", text=text)
+
+    def obey(order: Order) -> None:
+        if order == "pause":
+            duel.pause()
+        elif order == "resume":
+            duel.go_on()
+        else:
+            duel.stop(ORDERED)
+            tell(f"{ORDERED}: calls in flight come back and are recorded")
+
+    watching = asyncio.create_task(watch(duel.record.directory, obey, on_notice=tell))
+    try:
+        yield
+    finally:
+        watching.cancel()
 
 
 def drain_on_interrupt(duel: Duel, events: Events) -> None:
