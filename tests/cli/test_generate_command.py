@@ -20,7 +20,7 @@ from orchestrator.cli.generate import weight_of
 from orchestrator.cli.playing import specs
 from providers.simulated import Behaviour
 from tests.orchestrator.duels import integrity, rows
-from tests.orchestrator.test_kill import answered
+from benchmarks.resume import answered
 from tests.served import served
 
 TICTACTOE = ("--game", "tictactoe", "--seed", "1", "--display", "none")

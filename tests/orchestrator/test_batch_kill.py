@@ -16,7 +16,7 @@ PLAYERS = ("anthropic:claude-haiku-5-5?tier=batch", "anthropic:claude-sonnet-5-5
 
 def test_kill_9_loses_no_wave(tmp_path) -> None:
     with served(Behaviour.of("greedy", batch_latency=0.1)) as server:
-        run = survived(tmp_path, Service(server.url), PLAYERS, kills=3, seed=5)
+        run = survived(tmp_path, Service(server.url), PLAYERS, kills=3, seed=5, games=6)
     assert run.wrong == () and run.kills >= 2 and run.lost == 0
     assert not ask(tmp_path / "broken", "SELECT * FROM call WHERE kind = 'sent' OR possibly_billed")
     assert {status for (status,) in ask(tmp_path / "broken", "SELECT status FROM wave")} == {"closed"}

@@ -23,7 +23,7 @@ def test_kill_9_loses_nothing_that_was_recorded(tmp_path) -> None:
     """Per kill at most one answer of each match that was being played."""
     players = ("local:one?price=3,15", "local:two?price=1,5&style=terse")
     with served(models=MINDS) as server:
-        run = survived(tmp_path, Service(server.url), players, kills=4, seed=20)
+        run = survived(tmp_path, Service(server.url), players, kills=4, seed=20, games=8)
     assert run.wrong == () and run.kills >= 2
     with closing(sqlite3.connect(tmp_path / "broken" / "record.db", isolation_level=None)) as db:
         kinds = dict(db.execute("SELECT kind, sum(possibly_billed) FROM call GROUP BY kind"))

@@ -65,7 +65,7 @@ class Chancy:
         return None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_no_chain_of_faults_stops_and_resumes_makes_the_ledger_wrong(seed) -> None:
     rng, provider = random.Random(seed), Chancy(random.Random(seed))
