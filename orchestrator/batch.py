@@ -190,9 +190,9 @@ class Courier:
     async def _is_anothers(self, batch: str) -> bool:
         """Where a service keeps no names, what it found may be another player's wave of the same time and size."""
         await self.record.durable()
-        query = select(tables.Wave.player).where(tables.Wave.status == "open", tables.Wave.batch == batch)
+        query = select(tables.Wave.player).where(tables.Wave.batch == batch)  # it may be closed by now
         with self.record.session() as session:
-            return any(self.providers[player] is self.provider for player in session.exec(query))
+            return any(self.providers.get(player) is self.provider for player in session.exec(query))
 
     def _opened(self, batch: str) -> None:
         self.wave.batch, self.wave.status = batch, "open"

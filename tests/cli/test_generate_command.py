@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.resume import answered
 from orchestrator.cli.generate import weight_of
 from orchestrator.cli.playing import specs
 from providers.simulated import Behaviour
 from tests.orchestrator.duels import integrity, rows
-from benchmarks.resume import answered
 from tests.served import served
 
 TICTACTOE = ("--game", "tictactoe", "--seed", "1", "--display", "none")

@@ -13,7 +13,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -680,7 +680,8 @@ def test_a_submission_whose_answer_is_lost_is_found_and_not_repeated(tmp_path) -
     )
 
 
-def test_another_players_wave_is_not_taken_for_a_lost_one(tmp_path) -> None:
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed by now"])
+def test_another_players_wave_is_not_taken_for_a_lost_one(tmp_path, closed) -> None:
     """A service without names finds by time and size, and both players' waves have the same."""
 
     class Nameless(Service):
@@ -696,15 +697,21 @@ def test_another_players_wave_is_not_taken_for_a_lost_one(tmp_path) -> None:
 
         async def find(self, name: str, since_unix: float, ids: Sequence[str]) -> str | None:
             going_on = [identifier for identifier, kept in self.batches.items() if kept.results is None]
+            while closed and any(wave.status != "closed" for wave in process.waves() if wave.batch):  # noqa: ASYNC110
+                await asyncio.sleep(0)
             return going_on[0] if going_on else None
 
-        tried: ClassVar[list[str]] = []
+        def __init__(self, rng: random.Random) -> None:
+            super().__init__(rng)
+            self.tried: list[str] = []
 
     others = asyncio.Event()
     service = Nameless(random.Random(1))
     plan = Plan(2, (1, 2), plies=(1, 1))
+    process: Process
 
     async def go() -> None:
+        nonlocal process
         with Record(tmp_path) as record:
             process = Process(record, plan, {1: service, 2: service})
             await process.play()
