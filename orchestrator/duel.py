@@ -22,7 +22,7 @@ from typing import Any
 import engine
 import prompts
 from orchestrator.batch import Desk, collect, open_waves
-from orchestrator.budget import RUN, Budget, WallReached, walls
+from orchestrator.budget import PICO, RUN, Budget, WallReached, walls
 from orchestrator.cassette import Cassette, tape
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture, around
@@ -37,7 +37,7 @@ from orchestrator.record.store import Record, now, ready_id
 from orchestrator.request import Request, draw_opening
 from orchestrator.table import SpecError, Table
 from providers.base import BatchProvider, redact
-from providers.prices import Price, Rates
+from providers.prices import Price, PriceBook, Rates
 
 REPLAYS = 2
 VOIDS_FROM = 10  # matches that have ended, before the share of void ones means anything
@@ -180,7 +180,7 @@ class Duel:
     def _tell_status(self, status: str) -> None:
         self.run.status = status
         self.record.put(self.run)
-        self.events.emit("notice", text=f"the run is {status}")
+        self.events.emit("notice", text=f"the run is {status}", status=status)
 
     def stop(self, reason: str = INTERRUPTED, *, walled: bool = False) -> None:
         """Drain: what is out comes back and is recorded, nothing new begins. The first reason is kept."""
@@ -278,7 +278,8 @@ class Duel:
         self._waiting.append(self._fixture(*place, fixture.replay + 1))
 
     def _tell_run(self) -> None:
-        request = self.request
+        request, wall = self.request, self.budget.walls.get(RUN)
+        planned = sum(len(request.board(pair).players) for pair in range(self.pairs))
         self.events.emit(
             "run",
             run=self.run.id,
@@ -293,7 +294,10 @@ class Duel:
                 {"game": board.game, "variant": dict(board.variant), "players": board.players, "share": share}
                 for board, share in request.boards()
             ],
+            planned=planned,
             waiting=len(self._waiting),
+            spent_usd=self.budget.spent() / PICO,
+            wall_usd=None if wall is None else wall / PICO,
             seed=request.seed,
             concurrency=request.concurrency,
         )
@@ -402,7 +406,13 @@ def walled(request: Request, players: Sequence[Player]) -> dict[int, int]:
     Raises ValueError; SpecError where nobody knows what a player costs whom a wall is to hold.
     """
     seated = [player.seated for player in players]
-    found = walls(request.max_cost, [{each.label, each.spec, each.model} - {""} for each in seated])
+    aliases = PriceBook.load().aliases.items()
+    names = [
+        {each.label, each.spec, each.model} - {""}
+        | {alias for alias, spec in aliases if spec == f"{each.provider}:{each.model}"}
+        for each in seated
+    ]
+    found = walls(request.max_cost, names)
     for number, each in enumerate(seated, 1):
         if each.model and each.price is None and (RUN in found or number in found):
             raise SpecError(
