@@ -46,6 +46,9 @@ NOTICES_SHOWN = 4
 LINES_OF_A_SCREEN = 17  # of the live table without its matches and notices
 ROWS_OF_A_SCREEN = 7  # players below each other that take no more than two beside each other
 LATENCIES_KEPT = 1000
+WAVES_SHOWN, LANES_SHOWN = 4, 3
+LANE_NEWS_S = 60.0  # how long the live table tells what a lane's pace came to
+LOGGED_EVERY_S = {"limit": 60.0, "progress": 600.0}  # of one lane and of one wave, in a log
 CAME_OF_IT = (
     "score",
     "rank",
@@ -122,6 +125,7 @@ class Plain(Silent):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._tally = Tally()
+        self._logged: dict[str, float] = {}  # when, by lane and by wave
 
     def __call__(self, event: Event) -> None:
         self._tally.add(event)
@@ -140,7 +144,21 @@ class Plain(Silent):
             return notice(event)
         if event["type"] == "match" and event["status"] in ("finished", "void"):
             return f"[{tally.done}/{tally.planned}] {ended(event, event.get('game', tally.game))}"
+        if event["type"] == "budget":
+            return f"{purse(event['spent_usd'], event['wall_usd'])}, {text.dollars(event['reserved_usd'])} reserved"
+        if event["type"] == "wave":
+            return wave(event) if event["status"] != "progress" or self._is_due("progress", event) else ""
+        if event["type"] == "limit":
+            return lane(event) if self._is_due("limit", event) else ""
         return ""
+
+    def _is_due(self, kind: str, event: Event) -> bool:
+        """Whether the log has not heard of this lane or wave for a while."""
+        name = event["lane"] if kind == "limit" else event["id"]
+        if event["at"] < self._logged.get(name, -LOGGED_EVERY_S[kind]) + LOGGED_EVERY_S[kind]:
+            return False
+        self._logged[name] = event["at"]
+        return True
 
 
 class Live(Silent):
@@ -160,11 +178,11 @@ class Live(Silent):
     def __call__(self, event: Event) -> None:
         with self._lock:
             self._tally.add(event)
-        if event["type"] == "run":
-            self._start()
-        elif event["type"] == "summary":
+        if event["type"] == "summary":
             self._stop()
             self._console.print(result_table(event))
+        elif self._live is None and event["type"] in ("run", "wave"):
+            self._start()
 
     def _start(self) -> None:
         from rich.live import Live as RichLive
@@ -221,6 +239,26 @@ class Counts:
         return self.wins + self.draws + self.losses
 
 
+@dataclass(slots=True)
+class Wave:
+    """A wave that is out; `left` is when it left, by this clock."""
+
+    player: str
+    number: int
+    calls: int
+    left: float
+    done: int = 0
+
+
+@dataclass(slots=True)
+class Lane:
+    """What was last told of a service's pace, and until when that is news, by this clock."""
+
+    reason: str
+    news_until: float
+    paused_until: float
+
+
 Place = tuple[str, str]
 """In a run for data: a model, and whom it meets in what."""
 
@@ -231,14 +269,23 @@ class Tally:
 
     kind: str = "duel"
     labels: list[str] = field(default_factory=list)
+    most_seats: int = 2
     specs: dict[str, str] = field(default_factory=dict)  # by label
     game: str = ""
     output: str = ""
     seed: int = 0
     concurrency: int = 1
     pairs: int = 0
-    planned: int = 0
+    planned: int = 0  # matches to be on record when this ends: of a pilot, only the first
+    asked: int = 0  # matches of the whole run
     earlier: int = 0  # matches that were on record when the run began again
+    spent_usd: float = 0.0  # before and now, with what failed attempts may have cost
+    reserved_usd: float = 0.0
+    wall_usd: float | None = None
+    costs: Counter[str] = field(default_factory=Counter)  # of the matches at the table, by id
+    waves: dict[str, Wave] = field(default_factory=dict)  # that are out, by id
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    paused: bool = False
     done: int = 0
     voids: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -267,6 +314,8 @@ class Tally:
 
     def where(self) -> str:
         earlier = f" · {text.plural(self.earlier, 'match', 'matches')} played earlier" if self.earlier else ""
+        if self.planned < self.asked:
+            earlier += f" · the first {self.planned} of {text.plural(self.asked, 'match', 'matches')}"
         return (
             f"{text.plural(self.pairs, self.unit)} · seed {self.seed} · {self.concurrency} at once{earlier}"
             f" · {text.one_line(self.output)}"
@@ -275,7 +324,7 @@ class Tally:
     @property
     def unit(self) -> str:
         """What a pair is called among so many."""
-        return "deal" if len(self.labels) > 2 else "pair"
+        return "deal" if self.most_seats > 2 else "pair"
 
     def pair_scores(self) -> list[float]:
         """Player 1's mean score of every complete pair."""
@@ -290,6 +339,12 @@ class Tally:
     def per_hour(self) -> float:
         """Matches that came to an end, since this display began."""
         return 3600 * (self.done - self.earlier) / max(1e-9, time.monotonic() - self.began)
+
+    def cost_in_all_usd(self) -> float | None:
+        """What the run will have cost at the pace so far; None where there is none yet, or nothing costs."""
+        if not self.spent_usd or not 0 < self.done < self.planned:
+            return None
+        return (self.spent_usd - sum(self.costs.values())) / self.done * self.planned
 
     def is_model(self, label: str) -> bool:
         return self.specs.get(label, "").partition(":")[0] not in NO_MODELS
@@ -322,8 +377,11 @@ class Tally:
         self.specs = dict(zip(event["players"], event["specs"], strict=True))
         self.labels, self.game, self.output = list(event["players"]), event["game"], event["output"]
         self.seed, self.concurrency = event["seed"], event["concurrency"]
-        self.pairs, self.planned = event["pairs"], event["matches"]
+        self.pairs, self.asked = event["pairs"], event["matches"]
+        self.planned = event["planned"]
         self.earlier = self.done = self.planned - event["waiting"]
+        self.spent_usd, self.wall_usd = event["spent_usd"], event["wall_usd"]
+        self.most_seats = max((len(board["players"]) for board in event["boards"]), default=2)
         self.players = {label: Counts() for label in self.labels}
         if self.earlier:
             self._recall()
@@ -396,6 +454,7 @@ class Tally:
             self.moves[event["id"]] = hash(event["deal"])
             return
         self.flying.pop(event["id"], None)
+        self.costs.pop(event["id"], None)
         moves = self.moves.pop(event["id"], 0)
         if event["status"] in ("stopped", "void"):
             self.at.pop(event["id"], None)
@@ -444,9 +503,15 @@ class Tally:
                 counts.latencies_ms.append(event["latency_ms"])
 
     def _call(self, event: Event) -> None:
+        if not self.labels:
+            return  # collected for an earlier process before the run goes on: it is in what is recalled then
         if event["kind"] != "ok":
             self.failures[event["kind"]] += 1
-        for counts in self._counts(event["decision"].rpartition("-")[0], event["player"]):
+        match = event["decision"].rpartition("-")[0]
+        self.spent_usd += event["cost_usd"]
+        if match in self.flying:
+            self.costs[match] += event["cost_usd"]
+        for counts in self._counts(match, event["player"]):
             counts.calls += 1
             counts.failed += event["kind"] != "ok"
             counts.input_tokens += event["input_tokens"]
@@ -454,7 +519,28 @@ class Tally:
             if not event["possibly_billed"]:
                 counts.cost_usd += event["cost_usd"]
 
+    def _budget(self, event: Event) -> None:
+        self.spent_usd, self.wall_usd = event["spent_usd"], event["wall_usd"]
+        self.reserved_usd = event["reserved_usd"]
+
+    def _wave(self, event: Event) -> None:
+        if event["status"] in ("ended", "refused"):
+            self.waves.pop(event["id"], None)
+            if event["status"] == "refused" or event["failed"]:
+                self.notices.append(wave(event))
+            return
+        left = time.monotonic() - event["seconds"]
+        done = event.get("done", 0) + event.get("failed", 0)
+        self.waves[event["id"]] = Wave(event["player"], wave_number(event["id"]), event["calls"], left, done)
+
+    def _limit(self, event: Event) -> None:
+        now = time.monotonic()
+        until = now + event["paused_s"]
+        self.lanes[event["lane"]] = Lane(event["reason"], max(until, now + LANE_NEWS_S), until)
+
     def _notice(self, event: Event) -> None:
+        if "status" in event:
+            self.paused = event["status"] == "paused"
         self.notices.append(notice(event))
 
 
@@ -463,6 +549,9 @@ _ADDERS = {
     "match": Tally._match,
     "decision": Tally._decision,
     "call": Tally._call,
+    "budget": Tally._budget,
+    "wave": Tally._wave,
+    "limit": Tally._limit,
     "notice": Tally._notice,
 }
 
@@ -502,6 +591,35 @@ def notice(event: Event) -> str:
     return text.one_line(str(event.get("text", "")), 300)
 
 
+def purse(spent_usd: float, wall_usd: float | None) -> str:
+    """$0.42 of $1.00 spent"""
+    of = "" if wall_usd is None else f" of {text.dollars(wall_usd)}"
+    return f"{text.dollars(spent_usd)}{of} spent"
+
+
+def wave(event: Event) -> str:
+    """One line on what a wave came to."""
+    name = f"{text.one_line(event['player'])}: wave {wave_number(event['id'])}"
+    calls, took = text.plural(event["calls"], "call"), text.duration(event["seconds"])
+    if event["status"] == "submitted":
+        return f"{name}, {calls} handed in"
+    if event["status"] == "progress":
+        return f"{name}, {calls}, out for {took}, {event['done'] + event['failed']:,} done"
+    if event["status"] == "refused":
+        return f"{name}, {calls}, refused: {text.one_line(event['error'], 200)}"
+    failed = f", {event['failed']:,} of them failed" if event["failed"] else ""
+    return f"{name}, {calls}, back after {took}{failed}"
+
+
+def wave_number(id: str) -> int:
+    """Of a wave's id: `r1k3f0a2b-w0003.1` -> 3."""
+    return int(id.rpartition("-w")[2].partition(".")[0])
+
+
+def lane(event: Event) -> str:
+    return f"{text.one_line(event['lane'])}: {text.one_line(event['reason'], 200)}"
+
+
 # ── the live table ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -513,22 +631,67 @@ def screen(tally: Tally, width: int, height: int) -> RenderableType:
     notices = [Text(line, "yellow", no_wrap=True, overflow="ellipsis") for line in tally.notices]
     notices += [Text(line, "yellow", no_wrap=True, overflow="ellipsis") for line in failures(tally)]
     data = tally.kind == "generate"
+    told = [
+        Text(line, no_wrap=True, overflow="ellipsis")
+        for line in (*money(tally), *out(tally, time.monotonic()), *paces(tally, time.monotonic()))
+    ]
+    if not tally.labels:
+        return Group(
+            Text("What an earlier process left at the services is collected first", "bold"), *told, *notices
+        )
     above: list[RenderableType] = [
         Text(tally.headline(), "bold", no_wrap=True, overflow="ellipsis"),
         Text(tally.where(), "dim", no_wrap=True, overflow="ellipsis"),
         Text(""),
         _bill_line(tally) if data else _score_line(tally),
         _bar(tally, width),
+        *told,
         Text(""),
     ]
-    rows = (
-        min(len(tally.places), max(1, height - len(notices) - LINES_ABOVE_PLACES))
-        if data
-        else len(tally.players)
-    )
+    height -= len(notices) + len(told)
+    rows = min(len(tally.places), max(1, height - LINES_ABOVE_PLACES)) if data else len(tally.players)
     players = _places(tally, width, rows) if data else _players(tally, width)
-    room = height - len(notices) - LINES_OF_A_SCREEN - max(0, rows - ROWS_OF_A_SCREEN)
+    room = height - LINES_OF_A_SCREEN - max(0, rows - ROWS_OF_A_SCREEN)
     return Group(*above, players, Text(""), _in_flight(tally, max(1, min(IN_FLIGHT_SHOWN, room))), *notices)
+
+
+def money(tally: Tally) -> list[str]:
+    """What is spent of what may be, and what all will come to; nothing, where nothing costs."""
+    if not tally.spent_usd and tally.wall_usd is None:
+        return []
+    line = purse(tally.spent_usd, tally.wall_usd)
+    if tally.wall_usd is not None and tally.reserved_usd:
+        line += f", {text.dollars(tally.reserved_usd)} reserved"
+    whole = tally.cost_in_all_usd()
+    return [line if whole is None else f"{line} · at this pace about {text.dollars(whole)} in all"]
+
+
+def out(tally: Tally, now: float) -> list[str]:
+    """The waves that are out, the longest first."""
+    waves = sorted(tally.waves.values(), key=lambda wave: wave.left)
+    lines = []
+    for each in waves[:WAVES_SHOWN]:
+        took = text.duration(max(1.0, now - each.left))
+        done = f", {each.done:,} done" if each.done else ""
+        calls = text.plural(each.calls, "call")
+        lines.append(f"{text.one_line(each.player)}: wave {each.number}, {calls}, out for {took}{done}")
+    if len(waves) > WAVES_SHOWN:
+        lines.append(f"and {text.plural(len(waves) - WAVES_SHOWN, 'wave')} more")
+    return lines
+
+
+def paces(tally: Tally, now: float) -> list[str]:
+    """Lanes that are paused, and those whose pace changed a while ago; the latest news first."""
+    news = sorted(
+        ((each, name) for name, each in tally.lanes.items() if each.news_until > now),
+        key=lambda one: -one[0].news_until,
+    )
+    lines = []
+    for each, name in news[:LANES_SHOWN]:
+        left = each.paused_until - now
+        paused = f" ({text.duration(max(1.0, left))} left)" if left > 0 else ""
+        lines.append(f"{text.one_line(name)}: {text.one_line(each.reason, 200)}{paused}")
+    return lines
 
 
 def failures(tally: Tally) -> list[str]:
@@ -609,6 +772,7 @@ def _bar(tally: Tally, width: int) -> Table:
         left = 3600 * (tally.planned - tally.done) / tally.per_hour()
         spent += f" · {text.count(round(tally.per_hour()))}/h · {text.duration(left)} left"
     voids = f" · {text.plural(tally.voids, 'void')}" if tally.voids else ""
+    voids += " · paused" if tally.paused else ""
     row = Table.grid(padding=(0, 2))
     row.add_column()
     row.add_column(no_wrap=True, overflow="ellipsis")

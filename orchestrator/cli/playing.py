@@ -293,8 +293,16 @@ def check(request: Request) -> None:
     players = seat_players(request, Table(ask_human=ask_for_move))
     walled(request, players)
     batched(players)
+    models = {
+        name
+        for each in players
+        for name in (each.seated.model, f"{each.seated.provider}:{each.seated.model}")
+    }
     for limit in request.limits:
-        parse_limits(limit)
+        name, _ = parse_limits(limit)
+        if name and name not in models:
+            known = ", ".join(sorted({each.seated.model for each in players} - {""}))
+            raise ValueError(f"--limit {limit}: no model is called {name!r}; there are {known or 'none'}")
     require_keys(request)
     for board, _ in request.boards():
         game = engine.new(board.game, 0, **board.variant)

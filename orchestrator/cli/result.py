@@ -340,7 +340,8 @@ def bills(summary: Mapping[str, Any]) -> list[str]:
             failed = f" ({player['failed_calls']:,} failed)" if player["failed_calls"] else ""
             told = [f"{text.plural(player['calls'], 'call')}{failed}"]
             told += [f"{figures['tokens in / out']} tokens", figures["cost"]]
-            told.append(f"{figures['time to a move']} to a move")
+            if figures["time to a move"] != text.NOTHING:
+                told.append(f"{figures['time to a move']} to a move")
             lines.append(f"{text.one_line(player['label'])}: {' · '.join(told)}")
     forfeits: Counter[str] = Counter()
     for line in summary["lines"]:
@@ -384,7 +385,7 @@ def call_figures(
     if not calls:
         return dict.fromkeys(names, text.NOTHING)
     asked = f"{calls:,}" + (f" ({failed:,} failed)" if failed else "")
-    took = text.NOTHING if latency is None else text.duration(latency / 1000)
-    if slow is not None:
+    took = text.duration(latency / 1000) if latency else text.NOTHING  # a call in a batch says nothing of it
+    if latency and slow is not None:
         took += f", 95 % in {text.duration(slow / 1000)}"
     return dict(zip(names, (asked, f"{text.count(read)} / {text.count(written)}", cost, took), strict=True))

@@ -23,6 +23,7 @@ class Terminal(io.StringIO):
 
 
 def run(**more: Any) -> Event:
+    seats = len(more.get("players", ["claude", "gemini"]))
     return {
         "type": "run",
         "at": 0.0,
@@ -33,7 +34,11 @@ def run(**more: Any) -> Event:
         "specs": [f"local:{label}" for label in more.get("players", ["claude", "gemini"])],
         "pairs": 25,
         "matches": 50,
-        "waiting": 50,
+        "planned": more.get("matches", 50),
+        "waiting": more.get("matches", 50),
+        "boards": [{"game": "connect4", "variant": {}, "players": list(range(1, 1 + seats)), "share": 1.0}],
+        "spent_usd": 0.0,
+        "wall_usd": None,
         "seed": 7,
         "concurrency": 8,
         **more,
