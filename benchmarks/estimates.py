@@ -176,7 +176,6 @@ def guess(rng: random.Random, run: Truth, matches: int, known: History) -> Estim
         concurrency=8,
         limits={},
         seed=rng.getrandbits(31),
-        spent_pico=0,
         book=PriceBook.load(),
         draws=DRAWS,
     )

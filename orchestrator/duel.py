@@ -299,7 +299,7 @@ class Duel:
             spent_usd=self.budget.spent() / PICO,
             wall_usd=None if wall is None else wall / PICO,
             seed=request.seed,
-            concurrency=request.concurrency,
+            concurrency=planned if self._batched else request.concurrency,
         )
 
     # ── what there is to play ────────────────────────────────────────────────────────────────────

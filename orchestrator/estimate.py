@@ -22,17 +22,20 @@ import random
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from statistics import NormalDist, fmean, variance
 from time import monotonic
 from typing import NamedTuple, Protocol
 
-from sqlalchemy import text
-from sqlmodel import col, select
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session, col, select
 
 from engine import View
+from orchestrator import batch
 from orchestrator.duel import read_price, seat_players
 from orchestrator.history import UNKNOWN, Course, History, Sight, Who, around, neighbours, read, read_one, who
 from orchestrator.players import Seated
@@ -83,6 +86,9 @@ AUTOMATIC, MARKED = (
     0.9,
 )  # shares of what could come from a cache that does: found by the service, or marked
 CACHE_LIFE_S = 300.0
+
+
+WaveSeconds = tuple[float, float, float]
 
 
 class Range(NamedTuple):
@@ -136,6 +142,8 @@ class PlayerEstimate:
     seated: Seated
     source: str  # what its figures rest on, in words
     figures: Figures
+    number: int  # in the request, from 1
+    least_pico: int = 0  # what the shortest question may cost at worst: no call leaves where less is left
 
     @property
     def unpriced(self) -> bool:
@@ -151,13 +159,17 @@ class Estimate:
     """Of what is still to be played. `total` leaves out players that are free, unless all are; the money in it is
     that of the players whose price is known, and None where that is nobody.
 
-    `hours` is None where calls go out in batches: how long those take is not ours to say.
+    `hours` are those of `waves`, one after the other, where calls go out in batches: what such waves took before,
+    else what the services promise.
     """
 
     players: tuple[PlayerEstimate, ...]  # the models
     total: Figures
-    hours: Range | None
-    spent_pico: int = 0  # before, in the same run
+    hours: Range
+    spent_pico: int = 0  # before, in the same run, and what calls that are still out may cost
+    out_pico: int = 0  # of that, the latter
+    at_once: int = 1  # matches that are played
+    waves: batch.Forecast | None = None
 
     @property
     def unpriced(self) -> tuple[PlayerEstimate, ...]:
@@ -184,10 +196,12 @@ def estimate(
     concurrency: int = 8,
     limits: Mapping[tuple[str, str], Limit] | None = None,
     seed: int = 0,
-    spent_pico: int = 0,
+    wave_s: WaveSeconds = batch.VENDORS_SAY_S,
     book: PriceBook | None = None,
 ) -> Estimate:
     """What these matches will take. `limits` are by provider and model; a seed gives one result.
+
+    `wave_s`: what a wave takes, as `batch.forecast` has it.
 
     Plays matches between bots (`rehearsal.SECONDS` at most) and makes no call.
     """
@@ -201,7 +215,7 @@ def estimate(
         concurrency=concurrency,
         limits=limits or {},
         seed=seed,
-        spent_pico=spent_pico,
+        wave_s=wave_s,
         book=book or PriceBook.load(),
     )
 
@@ -237,7 +251,7 @@ def forecast(
     concurrency: int,
     limits: Mapping[tuple[str, str], Limit],
     seed: int,
-    spent_pico: int,
+    wave_s: WaveSeconds = batch.VENDORS_SAY_S,
     book: PriceBook,
     draws: int | None = None,
 ) -> Estimate:
@@ -249,7 +263,9 @@ def forecast(
         if players[player].style
     ]
     matches = sum(lot.matches for lot, _ in plan)
-    clock = _Clock(players, min(concurrency, max(1, matches)), matches, limits)
+    waves = _waves(players, plan, wave_s)
+    at_once = min(matches if waves else concurrency, max(1, matches))
+    clock = _Clock(players, at_once, matches, limits)
     rng = random.Random(seed)
     middle = _by_player(parts, Mean())
     draws = draws or min(DRAWS, max(LEAST_DRAWS, DRAWN_PARTS // max(1, len(parts))))
@@ -264,6 +280,8 @@ def forecast(
                 [draw.get(number, NOTHING) for draw in drawn],
                 None if player.price is None else sum(p.ceiling() for p in parts if p.player == number),
             ),
+            number + 1,
+            min((part.least() for part in parts if part.player == number), default=0),
         )
         for number, player in enumerate(players)
         if player.style
@@ -277,10 +295,33 @@ def forecast(
         [_sum(draw.get(number, NOTHING) for number in counted) for draw in drawn],
         sum(part.ceiling() for part in parts if part.player in priced) if priced or not models else None,
     )
-    hours = None
-    if not any(players[number].parameters.get("tier") == "batch" for number in models):
+    if waves:
+        hours = Range(waves.low_s / 3600, waves.likely_s / 3600, waves.high_s / 3600)
+    else:
         hours = _range(clock.hours(middle), [clock.hours(draw) for draw in drawn])
-    return Estimate(tuple(estimates), total, hours, spent_pico)
+    return Estimate(tuple(estimates), total, hours, at_once=at_once, waves=waves)
+
+
+def _waves(
+    players: Sequence[Seated], plan: Sequence[tuple[Lot, Rehearsal]], seconds: WaveSeconds
+) -> batch.Forecast | None:
+    """How long the waves of those take who are asked in batches; None, where nobody is.
+
+    Everything is played at once, and so takes as long as the match in which most is asked of them.
+    """
+    asked = [
+        (lot.matches, -(-max(played.lengths) * len(batched) // played.seats), len(batched))
+        for lot, played in plan
+        if (batched := [number for number in lot.players if _is_batched(players[number])])
+    ]
+    if not asked:
+        return None
+    plies = max(plies for _, plies, _ in asked)
+    return batch.forecast(sum(matches for matches, *_ in asked), plies, max(of for *_, of in asked), seconds)
+
+
+def _is_batched(seated: Seated) -> bool:
+    return seated.parameters.get("tier") == "batch"
 
 
 # ── beliefs ──────────────────────────────────────────────────────────────────────────────────────
@@ -430,7 +471,7 @@ def hits(
     seated: Seated, form: Form, lot: Lot, sights: Sequence[Sight], tokens: float, book: PriceBook
 ) -> Hits:
     """How much of the prompts a cache serves: the system prompt, where it is long enough, and never in a batch."""
-    if seated.parameters.get("tier") == "batch":
+    if _is_batched(seated):
         return NO_HITS
     shortest, prefix = book.cache_from(seated.provider, seated.model), tokens * form.system
     here = [sight for sight in sights if _same_game(sight, lot) and sight.input]
@@ -588,6 +629,10 @@ class Part:
             pico = cost(_flat(price, over), usage)
         return Drawn(decisions, calls, into, fresh, read, written, output, pico, seconds)
 
+    def least(self) -> int:
+        """What the shortest question may cost at worst."""
+        return 0 if self.price is None else most(self.price, self.form.shortest, self.longest)
+
     def ceiling(self) -> int:
         """Every match as long as can be, every answer as long as may be and asked again as often as may be.
 
@@ -741,8 +786,11 @@ def _source(seated: Seated, history: History, plan: Sequence[tuple[Lot, Rehearsa
             seen["of this run" if sight.own else "on record" if here else "at other games"] += sight.decisions
     told = [f"{count:,} {where}" for where, count in seen.items() if count]
     if not told:
-        guess = "a native decision" if asked.effort == "decision" else f"effort={asked.effort or 'unset'}"
-        return f"no history: guessed from {guess}"
+        if asked.effort == "decision":
+            return "no history: guessed for a native decision"
+        if asked.effort:
+            return f"no history: guessed from effort={asked.effort}"
+        return f"no history: guessed, {ANSWER['']:.0f} tokens to an answer"
     first, *more = told
     number, _, where = first.partition(" ")
     return " and ".join([f"from {number} decision{'' if number == '1' else 's'} {where}", *more])
@@ -766,7 +814,8 @@ def of_run(
     """
     wanted = frozenset(map(who, players))
     with reading(path) as session:
-        spent = session.execute(text("SELECT coalesce(sum(cost_pico), 0) FROM call")).scalar_one()
+        spent, out = session.execute(text(_SPENT)).one()
+        waves = batch.seconds_per_wave(session)
         prices = {price.id: read_price(price) for price in session.exec(select(tables.Price))}
         rows = session.exec(select(tables.Player).order_by(col(tables.Player.id))).all()
         billed = [prices.get(row.parameters.get("price", "")) for row in rows]
@@ -776,15 +825,40 @@ def of_run(
             raise RecordError(f"{path} is damaged: {error}") from error
     if len(billed) == len(players):
         players = [replace(player, price=price) for player, price in zip(players, billed, strict=True)]
-    return estimate(
+    found = estimate(
         players,
         lots,
         known + read(neighbours(path), wanted),
         concurrency=concurrency,
         limits=limits,
         seed=seed,
-        spent_pico=spent,
+        wave_s=waves or seconds_per_wave(neighbours(path), players),
     )
+    return replace(found, spent_pico=spent, out_pico=out)
+
+
+_SPENT = """
+    SELECT coalesce(sum(cost_pico), 0), coalesce(sum(cost_pico) FILTER (WHERE kind = 'sent'), 0) FROM call
+"""
+
+
+def seconds_per_wave(paths: Iterable[Path], players: Iterable[Seated]) -> WaveSeconds:
+    """What waves of the services that these players are batched at took in the first of these records that has any.
+
+    Only read, and passed over where that cannot be done, as `history.read` does it.
+    """
+    asked, found = {player.provider for player in players if _is_batched(player)}, None
+    for path in paths if asked else ():
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        engine = create_engine("sqlite://", creator=partial(sqlite3.connect, uri, uri=True))
+        with suppress(SQLAlchemyError), Session(engine) as session:
+            played = session.execute(text("SELECT provider FROM player")).scalars()
+            if asked.issubset(played):
+                found = batch.seconds_per_wave(session) or found
+        engine.dispose()
+        if found:
+            break
+    return found or batch.VENDORS_SAY_S
 
 
 def of_request(
@@ -802,6 +876,7 @@ def of_request(
         concurrency=request.concurrency,
         limits=limits,
         seed=request.seed,
+        wave_s=seconds_per_wave(neighbours(beside) if beside else (), players),
     )
 
 

@@ -46,6 +46,7 @@ class Form:
     user: float  # on average over the positions of a match
     growth: float  # of the user part, by ply
     longest: int  # bytes of all parts at the longest position seen
+    shortest: int = 0  # at the shortest, without the schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def rehearse(
     first = engine.new(game, seed, **variant)
     seats, most = first.num_players(), first.max_plies()
     sizes: dict[Way, list[tuple[int, int]]] = {way: [] for way in ways}
-    parts: dict[Way, tuple[int, int, int]] = {}
+    parts: dict[Way, tuple[int, int, int, int]] = {}
     lengths: list[int] = []
     played, uneven, number = 0, 0, 0
     stride = 1 + 2 * (min(most, LONG) // QUESTIONS // 2)  # odd: every seat is measured
@@ -122,19 +123,19 @@ class _Bots:
 
 
 def _measure(
-    game: Game, ply: int, sizes: dict[Way, list[tuple[int, int]]], parts: dict[Way, tuple[int, int, int]]
+    game: Game, ply: int, sizes: dict[Way, list[tuple[int, int]]], parts: dict[Way, tuple[int, int, int, int]]
 ) -> None:
     view = game.view(game.current_player())
     for way, found in sizes.items():
         question = prompts.render(view, way.style, way.track)
         schema = len(json.dumps(question.schema))
         found.append((ply, len(question.user)))
-        size = len((question.system + question.user).encode("utf-8", "replace")) + schema
-        longest = parts[way][2] if way in parts else 0
-        parts[way] = len(question.system), schema, max(longest, size)
+        size = len((question.system + question.user).encode("utf-8", "replace"))
+        *_, longest, shortest = parts.get(way, (0, 0, 0, size))
+        parts[way] = len(question.system), schema, max(longest, size + schema), min(shortest, size)
 
 
-def _form(sizes: list[tuple[int, int]], system: int, schema: int, longest: int) -> Form:
+def _form(sizes: list[tuple[int, int]], system: int, schema: int, longest: int, shortest: int) -> Form:
     at, long = [ply for ply, _ in sizes], [size for _, size in sizes]
     growth = linear_regression(at, long).slope if len(set(at)) > 1 else 0.0
-    return Form(system, schema, fmean(long), growth, longest)
+    return Form(system, schema, fmean(long), growth, longest, shortest)

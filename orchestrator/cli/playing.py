@@ -357,24 +357,29 @@ def left(request: Request, record: Record) -> Estimate:
     return from_record(record.directory, request)
 
 
-def agree(found: Estimate, request: Request, given: Mapping[str, Any]) -> None:
+def agree(
+    found: Estimate, request: Request, given: Mapping[str, Any], pilot: tuple[int, int] = (0, 0)
+) -> None:
     """Show what a run will cost, and ask where that is much. Leaves where the answer is no, and after --dry-run.
 
-    Raises ValueError where somebody would have to be asked and nobody is there.
+    `pilot`: how many matches were just played first, and what they cost. Raises ValueError where somebody would
+    have to be asked and nobody is there, and where a wall lets not even one call leave.
     """
     from orchestrator.cli import estimate, text
     from orchestrator.duel import seat_players, walled
     from orchestrator.table import Table
 
-    estimate.show(found, text.console(sys.stderr))
+    walls = walled(request, seat_players(request, Table(ask_human=nobody), billed=True))
+    if not found.spent_pico:
+        estimate.fits(found, walls)
+    estimate.show(found, text.console(sys.stderr), walls.get(0), pilot)
     if given["dry_run"]:
         if given["display"] == "json":
             click.echo(json.dumps(estimate.as_json(found)))
         elif found.free:
             click.echo("nobody who plays costs anything", err=True)
         sys.exit(DONE)
-    wall = walled(request, seat_players(request, Table(ask_human=nobody), billed=True)).get(0)
-    if not estimate.confirm(found, wall, given["yes"]):
+    if not estimate.confirm(found, walls.get(0), given["yes"]):
         sys.exit(INCOMPLETE)
 
 
@@ -387,11 +392,19 @@ def piloted(request: Request, record: Record, given: Mapping[str, Any], log: Log
     """The first games, then what the rest will cost, then the rest: the exit status."""
     board = len(request.board(0).players)
     first = min(math.ceil(given["pilot"] / board), request.pairs)
+    before, spent = so_far(record)
     status = run(request, record, given["display"], log, pairs=first)
     if status != DONE or first == request.pairs:
         return status
-    agree(left(request, record), request, given)
+    matches, cost = so_far(record)
+    agree(left(request, record), request, given, (matches - before, cost - spent))
     return run(request, record, given["display"], log)
+
+
+def so_far(record: Record) -> tuple[int, int]:
+    """Matches that are finished, and pico-dollars spent."""
+    finished = sum(match.status == "finished" for match in record.matches())
+    return finished, sum(record.spent().values())
 
 
 # ── playing it ───────────────────────────────────────────────────────────────────────────────────
@@ -434,16 +447,21 @@ def shown(request: Request, record: Record, mode: str, log: Log, pairs: int | No
             events.emit("summary", **summary(run_result(record.directory)))
         except RecordError as error:  # it could not be written, and now it cannot be read either
             events.emit("notice", text=str(error))
-    status = say_how_it_ended(ending, again(request, record))
+    status = say_how_it_ended(ending, again(request, record, raised=ending.walled))
     log.end(ending.status, status, ending.reason)
     return status
 
 
-def again(request: Request, record: Record) -> str:
-    """The command to go on with, ready to paste."""
+def again(request: Request, record: Record, *, raised: bool = False) -> str:
+    """The command to go on with, ready to paste.
+
+    `raised`: with a place for every wall, as those that are given take the place of those that were.
+    """
     from orchestrator.cli import text
 
-    return text.command(request.KIND, "--output", str(record.directory), "--resume")
+    walls = [wall.rpartition("=") for wall in request.max_cost] if raised else []
+    given = [word for name, equals, _ in walls for word in ("--max-cost", f"{name}{equals}USD")]
+    return text.command(request.KIND, "--output", str(record.directory), "--resume", *given)
 
 
 def say_how_it_ended(ending: Ending, resume: str) -> int:
@@ -456,7 +474,7 @@ def say_how_it_ended(ending: Ending, resume: str) -> int:
     if ending.bug is not None and not isinstance(ending.bug, RecordError):
         traceback.print_exception(ending.bug)
     if ending.walled:
-        click.echo(f"stopped: {text.clean(ending.reason)}\ngo on with: {resume} --max-cost USD", err=True)
+        click.echo(f"stopped: {text.clean(ending.reason)}\nraise the wall and go on with: {resume}", err=True)
         return INCOMPLETE
     if ending.reason:
         click.echo(

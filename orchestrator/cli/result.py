@@ -301,7 +301,10 @@ class Met:
             yield standings(rows, columns, name=f"{text.one_line(model, 60)} vs")
             yield Text("")
         if len(columns) < len(MET):
-            yield Text(f"No room here for: {', '.join(MET[len(columns) :])} (all in --json).", "dim")
+            yield Text(
+                f"No room here for: {', '.join(MET[len(columns) :])} (orchestrator show --json has all).",
+                "dim",
+            )
         yield Text("legal: decisions with a legal move at first; helped: after asking again", "dim")
         yield Text("")
 

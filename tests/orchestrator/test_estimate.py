@@ -14,6 +14,7 @@ import pytest
 import engine
 import prompts
 from benchmarks import estimates
+from orchestrator.batch import VENDORS_SAY_S
 from orchestrator.duel import seat_players
 from orchestrator.estimate import (
     ANSWER,
@@ -169,7 +170,7 @@ def every_range(found: Estimate) -> Iterator[tuple[float, float, float]]:
 def test_low_expected_and_high_below_the_ceiling() -> None:
     found = of("claude", "gpt", conduct={"max_tokens": 2000})
     assert all(low <= expected <= high for low, expected, high in every_range(found))
-    assert found.hours is not None and 0 < found.hours.low < found.hours.high
+    assert 0 < found.hours.low < found.hours.high
     for each in (*(player.figures for player in found.players), found.total):
         assert each.pico is not None and each.ceiling_pico is not None and each.pico.high < each.ceiling_pico
     parts = [player.figures.pico.expected for player in found.players if player.figures.pico]
@@ -283,7 +284,7 @@ def test_a_cache_helps_where_the_prompt_is_long_enough() -> None:
     assert uncached.total.cache_read.high == 0
 
 
-def test_a_batch_is_cheaper_uncached_and_its_hours_are_not_ours_to_say() -> None:
+def test_a_batch_is_cheaper_uncached_and_takes_as_long_as_its_waves() -> None:
     model, *bots = seats("claude", *BOTS)
     price = PriceBook.load().price("anthropic", model.model, "batch")
     batched = replace(model, price=price, parameters={**model.parameters, "tier": "batch"})
@@ -293,7 +294,10 @@ def test_a_batch_is_cheaper_uncached_and_its_hours_are_not_ours_to_say() -> None
     assert now.total.pico is not None and later.total.pico is not None
     assert later.total.output.expected == pytest.approx(now.total.output.expected)
     assert later.total.pico.expected < 0.8 * now.total.pico.expected
-    assert now.hours is not None and later.hours is None
+    assert now.waves is None and later.waves is not None
+    assert later.waves.waves >= max(later.total.decisions) / lot.matches
+    assert [3600 * hours / later.waves.waves for hours in later.hours] == pytest.approx(VENDORS_SAY_S)
+    assert later.at_once == 10, "all play at once"
 
 
 def test_flex_is_priced_as_flex() -> None:
