@@ -524,9 +524,9 @@ class Tally:
         self.reserved_usd = event["reserved_usd"]
 
     def _wave(self, event: Event) -> None:
-        if event["status"] in ("ended", "refused"):
+        if event["status"] in ("ended", "refused", "left"):
             self.waves.pop(event["id"], None)
-            if event["status"] == "refused" or event["failed"]:
+            if event["status"] == "refused" or event.get("failed"):
                 self.notices.append(wave(event))
             return
         left = time.monotonic() - event["seconds"]
@@ -536,7 +536,7 @@ class Tally:
     def _limit(self, event: Event) -> None:
         now = time.monotonic()
         until = now + event["paused_s"]
-        self.lanes[event["lane"]] = Lane(event["reason"], max(until, now + LANE_NEWS_S), until)
+        self.lanes[event["lane"]] = Lane(pace(event), max(until, now + LANE_NEWS_S), until)
 
     def _notice(self, event: Event) -> None:
         if "status" in event:
@@ -607,6 +607,8 @@ def wave(event: Event) -> str:
         return f"{name}, {calls}, out for {took}, {event['done'] + event['failed']:,} done"
     if event["status"] == "refused":
         return f"{name}, {calls}, refused: {text.one_line(event['error'], 200)}"
+    if event["status"] == "left":
+        return f"{name}, {calls}, left open after {took}"
     failed = f", {event['failed']:,} of them failed" if event["failed"] else ""
     return f"{name}, {calls}, back after {took}{failed}"
 
@@ -617,7 +619,12 @@ def wave_number(id: str) -> int:
 
 
 def lane(event: Event) -> str:
-    return f"{text.one_line(event['lane'])}: {text.one_line(event['reason'], 200)}"
+    return f"{text.one_line(event['lane'])}: {pace(event)}"
+
+
+def pace(event: Event) -> str:
+    """What was told of a service's pace, in words that fit a line."""
+    return text.one_line(event["reason"], 200).replace(" requests per minute", "/min")
 
 
 # ── the live table ───────────────────────────────────────────────────────────────────────────────────
@@ -689,8 +696,8 @@ def paces(tally: Tally, now: float) -> list[str]:
     lines = []
     for each, name in news[:LANES_SHOWN]:
         left = each.paused_until - now
-        paused = f" ({text.duration(max(1.0, left))} left)" if left > 0 else ""
-        lines.append(f"{text.one_line(name)}: {text.one_line(each.reason, 200)}{paused}")
+        paused = f"paused for {text.duration(max(1.0, left))}: " if left > 0 else ""
+        lines.append(f"{text.one_line(name)}: {paused}{each.reason}")
     return lines
 
 
