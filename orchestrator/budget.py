@@ -33,7 +33,7 @@ def walls(given: Iterable[str], players: Sequence[Collection[str]]) -> dict[int,
         name, is_players, amount = text.rpartition("=")
         whose = [number for number, names in enumerate(players, 1) if name in (str(number), *names)]
         if is_players and len(whose) != 1:
-            known = ", ".join(sorted({sorted(names, key=len)[0] for names in players}))
+            known = ", ".join(sorted({min(names, key=lambda name: (len(name), name)) for names in players}))
             which = "several players are called" if whose else "no player is called"
             raise ValueError(
                 f"--max-cost {text}: {which} {name!r}; there are {known}, or use their numbers from 1"
