@@ -638,10 +638,10 @@ def screen(tally: Tally, width: int, height: int) -> RenderableType:
     notices = [Text(line, "yellow", no_wrap=True, overflow="ellipsis") for line in tally.notices]
     notices += [Text(line, "yellow", no_wrap=True, overflow="ellipsis") for line in failures(tally)]
     data = tally.kind == "generate"
-    told = [
-        Text(line, no_wrap=True, overflow="ellipsis")
-        for line in (*money(tally), *out(tally, time.monotonic()), *paces(tally, time.monotonic()))
-    ]
+    now = time.monotonic()
+    lines = [*money(tally), *out(tally, now), *paces(tally, now)]
+    room = max(2, height - len(notices) - LINES_OF_A_SCREEN - 1)
+    told = [Text(line, no_wrap=True, overflow="ellipsis") for line in lines[:room]]
     if not tally.labels:
         return Group(
             Text("What an earlier process left at the services is collected first", "bold"), *told, *notices

@@ -417,6 +417,136 @@ def test_what_is_counted_live_is_what_the_record_says(tmp_path: Path) -> None:
         assert (counts.illegal, counts.forfeits) == (told["illegal"], told["forfeits"])
 
 
+# ── money, waves, paces ──────────────────────────────────────────────────────────────────────────
+
+
+def budget(spent: float, **more: Any) -> Event:
+    return {"type": "budget", "at": 0.0, "spent_usd": spent, "reserved_usd": 0.08, "wall_usd": 1.0, **more}
+
+
+def wave(status: str, number: int = 3, player: str = "claude", seconds: float = 250.0, **more: Any) -> Event:
+    told = {"type": "wave", "at": 0.0, "id": f"r1-w{number:04d}.1", "status": status, "player": player}
+    return told | {"calls": 120, "batch": "b", "seconds": seconds, **more}
+
+
+def limit(reason: str, paused_s: float = 0.0, at: float = 0.0, lane: str = "local:claude") -> Event:
+    return {"type": "limit", "at": at, "lane": lane, "in_flight": 3, "paused_s": paused_s, "reason": reason}
+
+
+def test_plain_tells_money_and_waves_a_line_each() -> None:
+    out = shown(
+        "plain",
+        run(wall_usd=1.0),
+        budget(0.42),
+        wave("submitted", seconds=0.2),
+        wave("progress", done=40, failed=1),
+        wave("progress", done=80, failed=1, seconds=260.0) | {"at": 30.0},
+        wave("progress", done=90, failed=1, seconds=900.0) | {"at": 700.0},
+        wave("ended", done=118, failed=2, seconds=1000.0),
+        wave("refused", 4, error=EVIL),
+        wave("left", 5),
+        {"type": "notice", "at": 0.0, "text": "the run is paused", "status": "paused"},
+    )
+    assert out.splitlines()[1:] == [
+        "$0.4200 of $1.00 spent, $0.0800 reserved",
+        "claude: wave 3, 120 calls handed in",
+        "claude: wave 3, 120 calls, out for 4 min 10 s, 41 done",
+        "claude: wave 3, 120 calls, out for 15 min 00 s, 91 done",
+        "claude: wave 3, 120 calls, back after 16 min 40 s, 2 of them failed",
+        f"claude: wave 4, 120 calls, refused: {text.one_line(EVIL)}",
+        "claude: wave 5, 120 calls, left open after 4 min 10 s",
+        "the run is paused",
+    ]
+
+
+def test_a_log_is_not_flooded_by_a_pace_that_changes_every_second() -> None:
+    told = [limit(f"refused, {second}", at=100.0 + second) for second in range(180)]
+    other = limit("refused, too", at=101.0, lane="local:gemini")
+    lines = shown("plain", run(), *told, other).splitlines()[1:]
+    assert lines == [
+        "local:claude: refused, 0",
+        "local:claude: refused, 60",
+        "local:claude: refused, 120",
+        "local:gemini: refused, too",
+    ]
+
+
+def test_the_live_table_tells_what_is_spent_and_what_all_will_come_to() -> None:
+    events = [
+        run(wall_usd=20.0, matches=10),
+        *(
+            each
+            for n in (1, 2)
+            for each in (match(f"{n:04d}a", "started"), call(decision=f"r1-{n:04d}a-000"))
+        ),
+        call(cost_usd=0.5, decision="r1-0001a-001"),
+        call(cost_usd=0.25, decision="r1-0002a-001"),
+        finished("0001a", [1.0, 0.0]),
+    ]
+    out = drawn(*events)
+    # 0.0044 + 0.5 were spent on the match that is over, and there are ten
+    assert "$0.7588 of $20.00 spent · at this pace about $5.04 in all" in out
+    assert "$0.4200 of $1.00 spent, $0.0800 reserved" in drawn(*events, budget(0.42))
+    assert "spent" not in drawn(run(), match("0001a", "started"), call(cost_usd=0.0))
+    assert "at this pace" not in drawn(*events[:-1]), "no match is over"
+
+
+def test_the_live_table_tells_who_is_waited_for() -> None:
+    late = limit("the service is overloaded: it asks to wait 20 s", paused_s=20.0, lane="local:gemini")
+    out = drawn(
+        run(),
+        wave("submitted"),
+        wave("progress", done=60, failed=1, seconds=250.0),
+        wave("submitted", 2, "gemini"),
+        wave("ended", 2, "gemini", done=119, failed=1),
+        limit("refused at 600 requests per minute: 300 requests per minute for now"),
+        late,
+        {"type": "notice", "at": 0.0, "text": "the run is paused", "status": "paused"},
+        width=100,
+    )
+    assert "claude: wave 3, 120 calls, out for 4 min 10 s, 61 done" in out
+    assert "gemini: wave 2, 120 calls, back after 4 min 10 s, 1 of them failed" in out
+    assert "local:claude: refused at 600/min: 300/min for now" in out
+    assert "local:gemini: paused for 20 s: the service is overloaded" in out
+    assert " · paused" in out
+    assert "· paused" not in drawn(run(), {"type": "notice", "at": 0.0, "text": "on", "status": "running"})
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_live_table_keeps_to_the_terminal_whatever_is_waited_for(width: int) -> None:
+    many = [match(f"{n:04d}a", "started", n) for n in range(1, 99)]
+    waves = [wave("submitted", n, f"a-model-with-a-long-name-{n}") for n in range(9)]
+    lanes = [limit("it asks to wait " * 9, 30.0, lane=f"service:model-{n}") for n in range(9)]
+    out = drawn(run(matches=1000, wall_usd=5.0), *many, *waves, *lanes, call(), width=width)
+    assert max(map(len, out.splitlines())) <= width and len(out.splitlines()) <= 24
+    assert "and 5 waves more" in out
+
+
+def test_what_an_earlier_process_left_is_collected_before_anybody_is_named() -> None:
+    events = [wave("progress", done=5, failed=0), call(player="claude"), wave("ended", done=120, failed=0)]
+    assert "is collected first" in drawn(events[0]) and "claude: wave 3" in drawn(events[0])
+    out = drawn(*events, run(spent_usd=0.3))
+    assert "wave 3" not in out and row(out, "won / drawn / lost") == "0 / 0 / 0 0 / 0 / 0"
+    assert "$0.3000 spent" in out, "what was collected is in what the run says is spent"
+    assert "calls" not in out
+
+
+def test_a_pilot_counts_its_own_matches() -> None:
+    out = shown("plain", run(planned=4, waiting=4), finished("0001a", [1.0, 0.0]))
+    assert "the first 4 of 50 matches" in out and "[1/4] 0001a" in out and "earlier" not in out
+
+
+def test_pairs_of_a_run_for_data_are_pairs_however_many_take_part() -> None:
+    board = {"game": "connect4", "variant": {}, "players": [1, 2], "share": 1.0}
+    assert "25 pairs" in shown("plain", run(kind="generate", players=FOUR, boards=[board]))
+
+
+def test_the_time_of_calls_in_batches_is_not_shown() -> None:
+    batched = player("claude", calls=9, latency_ms=0.0, latency_p95_ms=0.0)
+    out = shown("plain", ending(batched, player("gemini", calls=9, latency_ms=900.0, latency_p95_ms=950.0)))
+    assert row(out, "time to a move") == "– 900 ms, 95 % in 950 ms"
+
+
 # ── the result in words ──────────────────────────────────────────────────────────────────────────
 
 

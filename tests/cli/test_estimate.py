@@ -82,6 +82,66 @@ def test_json_says_the_same() -> None:
     assert 0 < low < expected < high and len(found["hours"]) == 3
 
 
+def batched(matches: int = 50) -> Estimate:
+    players = [
+        replace(each, parameters={**each.parameters, "tier": "batch"}) for each in seats("claude", "gpt")
+    ]
+    return estimate(players, [Lot("connect4", {}, (0, 1), matches)], seed=1, wave_s=(30.0, 60.0, 7200.0))
+
+
+def test_batches_take_as_long_as_their_waves() -> None:
+    found = batched()
+    assert found.waves is not None and found.waves.batches == 2 * found.waves.waves
+    assert found.hours.expected == found.waves.waves / 60
+    (time,) = (line for line in shown(found, 200).splitlines() if line.startswith("Time: "))
+    assert time.endswith(
+        f"some {found.waves.waves} waves one after the other, of 30 s – 120 min each.".replace(
+            "120 min", "2 h"
+        )
+    )
+    assert face.as_json(found)["waves"] == found.waves.waves
+
+
+def test_a_wall_below_what_is_expected_is_told_how_far_it_reaches() -> None:
+    def said(found: Estimate, dollars: float) -> str:
+        stream = io.StringIO()
+        face.show(found, text.console(stream, width=200), round(dollars * text.PICO))
+        return "".join(line for line in stream.getvalue().splitlines() if line.startswith("--max-cost"))
+
+    found = of("claude", "bot:random", matches=100)
+    assert found.total.pico is not None
+    expected = found.total.pico.expected / text.PICO
+    assert said(found, 2 * expected) == ""
+    half = said(found, expected / 2)
+    assert (
+        "probably pays for about 46 of the 100 matches, and for a part of 8 more" in half
+        or "about 45 of" in half
+    )
+    assert "pays for no whole match, and for a part of 8 more" in said(found, expected / 100)
+    assert "no whole match" in said(replace(found, spent_pico=round(expected * text.PICO)), expected)
+    money = batched().total.pico
+    assert money is not None
+    assert "pays for 50 % of that: as all matches are played at once" in said(
+        batched(), money.expected / 2 / text.PICO
+    )
+
+
+def test_a_model_that_plays_itself_is_one_to_whoever_pays() -> None:
+    players = [replace(each, label=f"claude #{n}") for n, each in enumerate(seats("claude", "claude"), 1)]
+    out = shown(estimate(players, [Lot("connect4", {}, (0, 1), 10)], seed=1))
+    assert "#" not in out and "total" not in out and out.count("\nclaude ") == 1
+
+
+def test_a_wall_under_the_least_call_is_refused() -> None:
+    found = of("bot:random", "claude")
+    (claude,) = found.players
+    assert claude.number == 2 and claude.least_pico > 0
+    face.fits(found, {0: claude.least_pico, 2: claude.least_pico, 1: 1})
+    for whose, given in ((0, "0.001:"), (2, "claude-sonnet-5-5=0.001:")):
+        with pytest.raises(ValueError, match=f"fits under --max-cost {given} one may cost"):
+            face.fits(found, {whose: text.PICO // 1000})
+
+
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Somebody at the terminal; what they are asked. They say yes."""
