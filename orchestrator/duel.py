@@ -42,6 +42,7 @@ from providers.prices import Price, PriceBook, Rates
 REPLAYS = 2
 VOIDS_FROM = 10  # matches that have ended, before the share of void ones means anything
 INTERRUPTED = "interrupted"
+PILOT = "the pilot is played"
 ORDERED = "stopped from another shell"
 
 
@@ -111,6 +112,8 @@ class Duel:
                 "notice", text=f"{self.cassette.played} calls were on the tape: nothing was paid for them now"
             )
         self.run.status, self.run.reason, self.run.finished = self.ending.status, self.ending.reason, now()
+        if self.run.status == "finished" and self.pairs < self.request.pairs:
+            self.run.status, self.run.reason = "stopped", PILOT
         try:
             self.record.put(self.run)
             self.record.flush()
