@@ -347,6 +347,16 @@ def pooled(*beliefs: Belief) -> Belief:
     return Belief(math.exp(middle + sd2 / 2), math.sqrt(sd2))
 
 
+def heeded(own: Belief, other: Belief) -> Belief:
+    """What a run itself shows, and what is known from elsewhere as far as the two agree.
+
+    Where they lie further apart than both are unsure of, the other drifts by what is missing: the variance between
+    two studies by DerSimonian and Laird (Controlled Clinical Trials 7, 1986), all of it put down to the other.
+    """
+    apart = math.log(own.mean / other.mean) - (own.sd**2 - other.sd**2) / 2
+    return pooled(own, other.drifted(math.sqrt(max(0.0, apart**2 - own.sd**2 - other.sd**2))))
+
+
 class Spread(NamedTuple):
     """Variances of logarithms: of answers within a match, and of matches."""
 
@@ -395,11 +405,15 @@ def answer_belief(asked: Who, lot: Lot, sights: Sequence[Sight], longest: int) -
     guess = min(ANSWER.get(asked.effort, ANSWER[""]), longest / 2)
     here = [sight for sight in sights if _same_game(sight, lot)]
     spread = spread_of([match for sight in here or sights for match in sight.answers])
-    beliefs = [Belief(guess, GUESSED)]
+    elsewhere = [Belief(guess, GUESSED)]
+    own = []
     for sight in sights:
-        drift = 0.0 if sight.own and sight in here else OTHER_RUN if sight in here else OTHER_GAME
-        beliefs.append(mean_of(sight.answers, spread).drifted(drift))
-    return pooled(*beliefs), spread
+        mean = mean_of(sight.answers, spread)
+        if sight.own and sight in here:
+            own.append(mean)
+        else:
+            elsewhere.append(mean.drifted(OTHER_RUN if sight in here else OTHER_GAME))
+    return (heeded(pooled(*own), pooled(*elsewhere)) if own else pooled(*elsewhere)), spread
 
 
 def length_belief(

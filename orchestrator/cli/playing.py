@@ -400,7 +400,9 @@ def piloted(request: Request, record: Record, given: Mapping[str, Any], log: Log
     try:
         agree(left(request, record), request, given, (matches - before, cost - spent))
     except BaseException:  # an answer of no is an exit
-        click.echo(f"the pilot is played and on record; play the rest with: {again(request, record)}", err=True)
+        click.echo(
+            f"the pilot is played and on record; play the rest with: {again(request, record)}", err=True
+        )
         raise
     return run(request, record, given["display"], log)
 

@@ -24,6 +24,7 @@ from orchestrator.estimate import (
     Lot,
     estimate,
     from_record,
+    heeded,
     lots_of,
     mean_of,
     of_request,
@@ -433,3 +434,10 @@ def test_asking_brings_no_record_up_to_date(tmp_path: Path) -> None:
 def test_no_time_is_spent_on_records_when_there_is_none(tmp_path: Path) -> None:
     play(tmp_path / "old", request(PAID, "bot:random", pairs=1))
     assert read(neighbours(tmp_path / "new"), [who(seats(PAID)[0])], seconds=-1.0) == History()
+
+
+def test_what_a_run_itself_shows_overrules_what_contradicts_it() -> None:
+    elsewhere = Belief(80.0, 0.1)
+    near, far = heeded(Belief(90.0, 0.3), elsewhere), heeded(Belief(7300.0, 0.3), elsewhere)
+    assert near == pooled(Belief(90.0, 0.3), elsewhere) and near.mean < 85
+    assert 6000 < far.mean < 7300 and far.sd > 0.29
