@@ -1,12 +1,16 @@
 """The one writer: a thread that takes rows from a queue and commits them in batches.
 
-A batch closes after 500 rows, after 20 ms, or, once somebody waits for it, as soon as nothing more is queued:
-five hundred who wait at once share a commit. So a crash of the process loses at most the last batch and what
-came while it was written (20 ms' worth, more only where the machine is starved), and nothing that was waited
-for (a power cut may: see `database.py`). Before a call that costs leaves, its match has waited: of answers that
-were paid for, at most the last one of each match is lost. The queue keeps order, therefore a row is
-never on disk before one that was put earlier. An error (a full disk) is kept and raised to whoever writes
-next: a run that can no longer be recorded must stop, because what it then pays for would be lost.
+A batch closes after 2000 rows, after 20 ms, or, once somebody waits for it, as soon as nothing more is queued.
+Where many wait, the thread sleeps up to 10 ms before it collects: a commit writes every page that it touched, in
+random places of two indexes, so few large ones cost a fraction of many small ones. Who waits alone waits for
+nobody. So a crash of the process loses at most the last batch and what came while it was written (20 ms' worth,
+more only where the machine is starved), and nothing that was waited for (a power cut may: see `database.py`).
+Before a call that costs leaves, its match has waited: of answers that were paid for, at most the last one of each
+match is lost. The queue keeps order, therefore a row is never on disk before one that was put earlier. An error (a
+full disk) is kept and raised to whoever writes next: a run that can no longer be recorded must stop, because what
+it then pays for would be lost.
+
+The write-ahead log goes into the file beside the commits (`checkpoints.py`).
 
 Rows go in as plain tuples, by statements made from the SQLModel tables. A row with the key of another
 replaces it where it stands. Texts are compressed here, beside the event loop and not in it.
@@ -22,23 +26,28 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import JSON, Connection, Engine
+from sqlalchemy import JSON, Engine
 from sqlmodel import SQLModel
 
 from orchestrator.record.blobs import deflate, join
+from orchestrator.record.checkpoints import Checkpoints
 from orchestrator.record.database import RecordError
 from orchestrator.record.tables import OVER
 from orchestrator.record.tallies import keep_tallies
 
-BATCH_ROWS = 500
+BATCH_ROWS = 2000
 BATCH_S = 0.02
+GATHER_S = 0.01
+GATHER_EACH_S = 0.001  # for everybody who waited for the last commit, besides the first
 REMEMBERED_BLOBS = 20_000
+
+T = TypeVar("T")
 
 Row = tuple[str, Mapping[str, Any]]  # table, columns
 
@@ -145,32 +154,47 @@ class Writer:
     # ── the thread ───────────────────────────────────────────────────────────────────────────────
 
     def _run(self) -> None:
-        going = True
-        while going:
+        checkpoints = Checkpoints(self._path)
+        with closing(self._engine.raw_connection()) as held:
+            db: sqlite3.Connection = held.driver_connection  # type: ignore[assignment]
+            db.execute("PRAGMA wal_autocheckpoint=0")
             batch = Batch()
-            going = batch.collect(self._queue)
-            try:
-                if self._error is None and (batch.rows or batch.texts):
-                    with self._engine.begin() as connection:
-                        self._write(connection, batch)
-            except Exception as error:
-                self._error = getattr(error, "orig", None) or error  # SQLAlchemy's own words quote every row
-            self._tell(batch)
+            while batch.going:
+                time.sleep(batch.gather_s)
+                batch = Batch()
+                batch.collect(self._queue)
+                self._try(self._commit, db, batch)
+                self._tell(batch)
+                self._try(checkpoints.after, db, len(batch))
+            checkpoints.close()
 
-    def _write(self, connection: Connection, batch: Batch) -> None:
+    def _try(self, step: Callable[[sqlite3.Connection, T], None], db: sqlite3.Connection, what: T) -> None:
+        """A step, unless one went wrong before; what goes wrong is kept."""
+        try:
+            if self._error is None:
+                step(db, what)
+        except Exception as error:
+            self._error = error
+
+    def _commit(self, db: sqlite3.Connection, batch: Batch) -> None:
+        if len(batch):
+            with db:
+                self._write(db, batch)
+
+    def _write(self, db: sqlite3.Connection, batch: Batch) -> None:
         """Rows of one table and one set of columns go in together, in the order in which they came."""
         tables: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
         for table, row in batch.rows:
             tables.setdefault((table, *row), []).append(row)
         if batch.texts:
             texts = [(text.id, text.base, deflate(text.joined, text.dictionary)) for text in batch.texts]
-            connection.exec_driver_sql("INSERT INTO blob (id, base, data) VALUES (?, ?, ?)", texts)
+            db.executemany("INSERT INTO blob (id, base, data) VALUES (?, ?, ?)", texts)
         for kind, rows in tables.items():
             statement = self._statements.get(kind) or self._statements.setdefault(kind, Statement(*kind))
-            connection.exec_driver_sql(statement.sql, statement.values(rows))
+            db.executemany(statement.sql, statement.values(rows))
         over = [row["id"] for table, row in batch.rows if table == "match" and row["status"] in OVER]
         if over:
-            keep_tallies(_driver(connection), over)
+            keep_tallies(db, over)
 
     def _tell(self, batch: Batch) -> None:
         error = None if self._error is None else self._trouble
@@ -192,22 +216,31 @@ class Batch:
         self.texts: list[Text] = []
         self.blocked: list[Future[None]] = []
         self.waiting: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        self.going = True  # until the last item was taken
 
-    def collect(self, queued: queue.SimpleQueue[Item]) -> bool:
-        """Fill it, waiting for the first item; False once the last one was taken."""
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.texts)
+
+    @property
+    def gather_s(self) -> float:
+        """How long to let the next one gather, now that this one is committed."""
+        return min(GATHER_S, GATHER_EACH_S * max(0, sum(map(len, self.waiting.values())) - 1))
+
+    def collect(self, queued: queue.SimpleQueue[Item]) -> None:
+        """Fill it, waiting for the first item."""
         item = queued.get()
         until = time.monotonic() + BATCH_S
         while item is not None:
             self._take(item)
-            if len(self.rows) + len(self.texts) >= BATCH_ROWS:
-                return True
+            if len(self) >= BATCH_ROWS:
+                return
             wanted = bool(self.blocked or self.waiting)
             left = 0.0 if wanted else until - time.monotonic()
             try:
                 item = queued.get(timeout=left) if left > 0 else queued.get_nowait()
             except queue.Empty:
-                return True
-        return False
+                return
+        self.going = False
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Text):
@@ -218,6 +251,9 @@ class Batch:
             self.blocked.append(item)
         elif item is not None:
             self.rows.extend(item)
+
+
+_JSON = json.JSONEncoder(separators=(",", ":")).encode  # made once: it takes longer than a row
 
 
 class Statement:
@@ -251,7 +287,7 @@ class Statement:
         written = list(row)
         for place, nullable in self._json.items():
             if row[place] is not None or not nullable:
-                written[place] = json.dumps(row[place], separators=(",", ":"))
+                written[place] = _JSON(row[place])
         return tuple(written)
 
 
@@ -269,7 +305,3 @@ def _blobs(engine: Engine) -> int:
     """The greatest number that a blob on record has."""
     with engine.connect() as connection:
         return connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM blob").scalar_one()  # type: ignore[no-any-return]
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    return connection.connection.driver_connection  # type: ignore[return-value]
