@@ -173,6 +173,13 @@ class Board:
 
 def boards_of(results: Iterable[RunResult]) -> list[Board]:
     """Every game and track with a finished match, rated."""
+    from orchestrator.record.reading import all_kept
+
+    with all_kept():
+        return _boards_of(results)
+
+
+def _boards_of(results: Iterable[RunResult]) -> list[Board]:
     boards: dict[tuple[str, str, int, tuple[str, ...]], Board] = {}
     for played in (board for result in results for board in result.boards):
         if not played.finished:
@@ -227,8 +234,7 @@ def _complete_pairs(played: Played, names: Mapping[int, str]) -> Iterator[Pair]:
             ]
             instance = matches[0].seed, matches[0].opening, everybody
             moves = sorted(
-                (*(names[player] for player in match.sat), match.went or match.id.encode())
-                for match in matches
+                [(*map(names.__getitem__, match.sat), match.went or match.id.encode()) for match in matches]
             )
             yield Pair(pairings, instance, tuple(moves))
 

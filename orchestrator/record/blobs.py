@@ -2,10 +2,11 @@
 
 What is sent to a model differs from one decision to the next in a few lines, and its raw answer repeats the
 words that were read from it. So the texts of a call are one blob, and the first blob of its kind is the
-dictionary (`base`) of those that follow: what both hold costs a few bytes. Nothing is lost, every text comes
-back as it was. A base has no base itself, so that reading takes two rows at most.
+dictionary (`base`) of those that follow: what both hold costs a few bytes. Of short texts a few more examples
+join it in a blob of their own, to which no row refers. Nothing is lost, every text comes back as it was. A base
+has no base itself, so that reading takes two rows at most.
 
-The data is a raw deflate stream of one line with the lengths of the texts in bytes, then the texts in UTF-8.
+The data is a raw deflate stream of the texts in UTF-8 with a byte 0xFF between them, which occurs in no UTF-8.
 """
 
 from __future__ import annotations
@@ -13,26 +14,19 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
+BETWEEN = b"\xff"
 LEVEL = 6
 WINDOW = 16_384  # bytes of a base that serve: its end; more is slow to begin with
 
 
 def join(texts: Sequence[str]) -> bytes:
     """The texts as one run of bytes; the last ones serve best where it becomes a base."""
-    parts = [text.encode("utf-8", "surrogatepass") for text in texts]
-    return b",".join(b"%d" % len(part) for part in parts) + b"\n" + b"".join(parts)
+    return BETWEEN.join([text.encode("utf-8", "surrogatepass") for text in texts])
 
 
 def split(joined: bytes) -> tuple[str, ...]:
-    """The inverse of `join`. Raises ValueError for what is none."""
-    line, _, rest = joined.partition(b"\n")
-    texts, start = [], 0
-    for length in map(int, line.split(b",")):
-        texts.append(rest[start : start + length].decode("utf-8", "surrogatepass"))
-        start += length
-    if start != len(rest):
-        raise ValueError(f"texts of {start} bytes were expected, got {len(rest)}")
-    return tuple(texts)
+    """The inverse of `join`. Raises UnicodeDecodeError, a ValueError, for what is none."""
+    return tuple(part.decode("utf-8", "surrogatepass") for part in joined.split(BETWEEN))
 
 
 def deflate(joined: bytes, base: bytes = b"") -> bytes:
@@ -44,4 +38,7 @@ def deflate(joined: bytes, base: bytes = b"") -> bytes:
 def inflate(data: bytes, base: bytes = b"") -> bytes:
     """The inverse of `deflate`. Raises zlib.error."""
     opener = zlib.decompressobj(-zlib.MAX_WBITS, zdict=base[-WINDOW:])
-    return opener.decompress(data) + opener.flush()
+    joined = opener.decompress(data) + opener.flush()
+    if not opener.eof:
+        raise zlib.error("the stream ends too soon")
+    return joined

@@ -9,6 +9,7 @@ RecordError.
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import sqlite3
@@ -19,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -46,8 +47,7 @@ class Place(NamedTuple):
     points: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
+class Played(NamedTuple):
     """A match as a line of a list. `scores` is each player's, by the player's id; empty until it is finished."""
 
     id: str
@@ -65,12 +65,8 @@ class Played:
     finished: float | None
     went: bytes | None  # equal for matches that went alike from one position
     seats: tuple[Place, ...]
+    sat: tuple[int, ...]  # the players' ids by seat
     scores: Mapping[int, float]
-
-    @property
-    def sat(self) -> tuple[int, ...]:
-        """The players' ids by seat."""
-        return tuple(place.player for place in self.seats)
 
 
 @dataclass(slots=True)
@@ -266,6 +262,22 @@ def record_path(path: Path) -> Path:
     raise RecordError(f"no record at {path}: give a run's directory, such as runs/NAME")
 
 
+@contextmanager
+def all_kept() -> Iterator[None]:
+    """Garbage is not collected meanwhile: of a hundred thousand objects that all stay, the collector finds none.
+
+    It would look at them again and again, for a third of the time that a long run takes to be read.
+    """
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
+
+
+@all_kept()
 def run_result(path: Path) -> RunResult:
     """What came of the run in a directory."""
     with reading(path) as session:
@@ -317,7 +329,7 @@ def _matches(db: sqlite3.Connection) -> list[Played]:
     places: dict[str, list[Place]] = {}
     query = "SELECT match, seat, player, score, outcome, rank, forfeit, points FROM seat ORDER BY match, seat"
     for match, *place in db.execute(query):
-        places.setdefault(match, []).append(Place(*place))
+        places.setdefault(match, []).append(Place._make(place))
     query = """
         SELECT id, pair, swap, replay, seed, game, variant, opening, status, reason, plies, started, finished, went
         FROM match ORDER BY pair, swap, replay
@@ -325,14 +337,15 @@ def _matches(db: sqlite3.Connection) -> list[Played]:
     read = cache(json.loads)  # most are alike
     played = []
     for row in db.execute(query):
-        match, pair, swap, replay, seed, game, variant, opening, status, reason, plies, *ended = row
-        started, finished, went = ended
+        match, pair, swap, replay, seed, game, variant, opening, *ended = row
+        status = ended[0]
         seats = tuple(places.get(match, ()))
+        sat = tuple([place.player for place in seats])
         scores = {place.player: place.score for place in seats if place.score is not None}
         if status != "finished" or len(scores) < len(seats):
             scores = {}
-        fixed = pair, swap, replay, seed, game, read(variant), tuple(read(opening))
-        played.append(Played(match, *fixed, status, reason, plies, started, finished, went, seats, scores))
+        fixed = match, pair, swap, replay, seed, game, read(variant), tuple(read(opening))
+        played.append(Played(*fixed, *ended, seats, sat, scores))
     return played
 
 
@@ -420,42 +433,38 @@ SUMMED = (
 )
 
 
-class Part:
-    """The tallies of one player at one board, as they are added up."""
-
-    def __init__(self) -> None:
-        self._sums = [0] * len(SUMMED)
-        self._reported: set[str] = set()
-        self._latencies: list[bytes] = []
-
-    def add(self, counts: Iterable[int], reported: str, latencies: bytes) -> None:
-        self._sums = [so_far + more for so_far, more in zip(self._sums, counts, strict=True)]
-        self._reported.add(reported)
-        self._latencies.append(latencies)
-
-    def tell(self, standing: Standing) -> None:
-        for name, value in zip(SUMMED, self._sums, strict=True):
-            setattr(standing, name, value)
-        standing.reported = sorted({name for listed in self._reported for name in json.loads(listed)})
-        standing.times = Counter(times(b"".join(self._latencies)))
+Tallied = tuple[Any, ...]  # match, player, reported, latencies and what is summed up
 
 
 def _add_tallies(db: sqlite3.Connection, boards: Iterable[Board]) -> None:
     """Of matches that are over from their tallies, of the others as of now."""
-    of_board = [{standing.player.id: Part() for standing in board.standings} for board in boards]
+    of_board: list[dict[int, list[Tallied]]] = [
+        {standing.player.id: [] for standing in board.standings} for board in boards
+    ]
     parts = {match.id: of for of, board in zip(of_board, boards, strict=True) for match in board.matches}
     told: set[str] = set()
-    query = f"SELECT match, player, reported, latencies, {', '.join(SUMMED)} FROM tally"
-    for match, player, reported, latencies, *counts in db.execute(query):
-        parts[match][player].add(counts, reported, latencies)
-        told.add(match)
+    for row in db.execute(f"SELECT match, player, reported, latencies, {', '.join(SUMMED)} FROM tally"):
+        parts[row[0]][row[1]].append(row)
+        told.add(row[0])
     for match in parts.keys() - told:
-        for row in tallies(db, match):
-            counts = [row[name] for name in SUMMED]
-            parts[match][row["player"]].add(counts, json.dumps(row["reported"]), row["latencies"])
+        for now in tallies(db, match):
+            counts = [now[name] for name in SUMMED]
+            row = match, now["player"], json.dumps(now["reported"]), now["latencies"], *counts
+            parts[match][now["player"]].append(row)
     for of, board in zip(of_board, boards, strict=True):
         for standing in board.standings:
-            of[standing.player.id].tell(standing)
+            _tell(standing, of[standing.player.id])
+
+
+def _tell(standing: Standing, rows: Sequence[Tallied]) -> None:
+    """What the tallies of one player at one board come to, column by column."""
+    if not rows:
+        return
+    _, _, reported, latencies, *counts = zip(*rows, strict=True)
+    for name, column in zip(SUMMED, counts, strict=True):
+        setattr(standing, name, sum(column))
+    standing.reported = sorted({name for listed in set(reported) for name in json.loads(listed)})
+    standing.times = Counter(times(b"".join(latencies)))
 
 
 # ── one match ────────────────────────────────────────────────────────────────────────────────────────

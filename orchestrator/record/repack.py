@@ -32,8 +32,17 @@ CREATE TABLE tally (
     reasoning_tokens INTEGER NOT NULL, cost_pico INTEGER NOT NULL, possibly_pico INTEGER NOT NULL,
     unpriced_calls INTEGER NOT NULL, reported JSON NOT NULL, latencies BLOB NOT NULL,
     PRIMARY KEY (match, player)
-)
+) WITHOUT ROWID
 """
+
+SEAT = """
+CREATE TABLE new_seat (
+    match VARCHAR NOT NULL REFERENCES match (id), seat INTEGER NOT NULL,
+    player INTEGER NOT NULL REFERENCES player (id), score FLOAT, outcome VARCHAR, rank INTEGER,
+    forfeit VARCHAR NOT NULL, points FLOAT, PRIMARY KEY (match, seat)
+) WITHOUT ROWID
+"""
+SEAT_KEPT = "match, seat, player, score, outcome, rank, forfeit, points"
 
 BLOB = """
 CREATE TABLE new_blob (id INTEGER NOT NULL PRIMARY KEY, base INTEGER REFERENCES blob (id), data BLOB NOT NULL)
@@ -80,12 +89,12 @@ CALL_KEPT = (
 
 def repack(db: sqlite3.Connection) -> None:
     """Inside the caller's transaction, with `legacy_alter_table` on: somebody's own views are left alone."""
-    for statement in (WAVE, TALLY, BLOB, DECISION, CALL):
+    for statement in (WAVE, TALLY, SEAT, BLOB, DECISION, CALL):
         db.execute(statement)
-    db.execute("CREATE INDEX ix_wave_run ON wave (run)")
+    db.execute("DROP INDEX IF EXISTS ix_match_run")  # all of its matches are of one run
     db.execute("ALTER TABLE match ADD COLUMN went BLOB")
     packed = Packer(db)
-    for table, kept in (("decision", DECISION_KEPT), ("call", CALL_KEPT)):
+    for table, kept in (("seat", SEAT_KEPT), ("decision", DECISION_KEPT), ("call", CALL_KEPT)):
         db.execute(f"INSERT INTO new_{table} ({kept}) SELECT {kept} FROM {table}")
     db.execute(
         "UPDATE new_decision SET probabilities = "
@@ -100,7 +109,7 @@ def repack(db: sqlite3.Connection) -> None:
     for call, player, kind, *names in db.execute(texts):
         blob = packed.pack(f"{kind} {player}", *names)
         db.execute("UPDATE new_call SET texts_blob = ? WHERE id = ?", (blob, call))
-    for table in ("blob", "decision", "call"):
+    for table in ("seat", "blob", "decision", "call"):
         db.execute(f"DROP TABLE {table}")
         db.execute(f"ALTER TABLE new_{table} RENAME TO {table}")
     keep_tallies(

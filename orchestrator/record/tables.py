@@ -21,6 +21,8 @@ from sqlmodel import Field, SQLModel
 
 SCHEMA_VERSION = 3
 
+BY_KEY = {"sqlite_with_rowid": False}  # rows stand in the index of the key: short ones, where it would be a copy
+
 DIGITS = "0123456789"
 MATCH_OF_DECISION = f"rtrim(rtrim(id, '{DIGITS}'), '-')"
 DECISION_OF_CALL = f"rtrim(rtrim(rtrim(rtrim(id, '{DIGITS}'), '.'), '{DIGITS}'), '.')"
@@ -72,7 +74,7 @@ class Match(SQLModel, table=True):
 
     __tablename__: ClassVar[str] = "match"
     id: str = Field(primary_key=True)
-    run: str = Field(foreign_key="run.id", index=True)
+    run: str = Field(foreign_key="run.id")
     pair: int
     swap: int
     replay: int
@@ -92,9 +94,10 @@ class Seat(SQLModel, table=True):
     """Who sat where and what came of it: empty until the match is finished."""
 
     __tablename__: ClassVar[str] = "seat"
+    __table_args__: ClassVar[Mapping[str, Any]] = BY_KEY
     match: str = Field(primary_key=True, foreign_key="match.id")
     seat: int = Field(primary_key=True)
-    player: int = Field(foreign_key="player.id", index=True)
+    player: int = Field(foreign_key="player.id")
     score: float | None = None  # the share of opponents beaten, ties half: between two 1, 0.5 or 0
     outcome: str | None = None  # win: first, alone; draw: first, with others; loss
     rank: int | None = None  # 1 + how many did better
@@ -110,6 +113,7 @@ class Tally(SQLModel, table=True):
     """
 
     __tablename__: ClassVar[str] = "tally"
+    __table_args__: ClassVar[Mapping[str, Any]] = BY_KEY
     match: str = Field(primary_key=True, foreign_key="match.id")
     player: int = Field(primary_key=True, foreign_key="player.id")
     decisions: int = 0
@@ -207,7 +211,7 @@ class Wave(SQLModel, table=True):
 
     __tablename__: ClassVar[str] = "wave"
     id: str = Field(primary_key=True)  # run id, -w, number, player: r1ng05demo00-w0007.1
-    run: str = Field(foreign_key="run.id", index=True)
+    run: str = Field(foreign_key="run.id")
     number: int  # among this player's, from 1; what one batch cannot take is several waves
     player: int = Field(foreign_key="player.id")
     batch: str = ""

@@ -29,13 +29,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import JSON, Engine
 from sqlmodel import SQLModel
 
-from orchestrator.record.blobs import deflate, join
+from orchestrator.record.blobs import BETWEEN, deflate, join
 from orchestrator.record.checkpoints import Checkpoints
 from orchestrator.record.database import RecordError
 from orchestrator.record.tables import OVER
@@ -46,6 +47,7 @@ BATCH_S = 0.02
 GATHER_S = 0.01
 GATHER_EACH_S = 0.001  # for everybody who waited for the last commit, besides the first
 REMEMBERED_BLOBS = 20_000
+EXAMPLES = 4096  # bytes of examples in a base
 
 T = TypeVar("T")
 
@@ -68,6 +70,21 @@ class Text(NamedTuple):
     dictionary: bytes
 
 
+@dataclass(slots=True)
+class Kind:
+    """Texts that differ little: the base of the next of them. Examples are the first, the second, the fourth, …"""
+
+    base: int | None = None
+    dictionary: bytes = b""
+    count: int = 0
+
+    def learns(self, joined: bytes) -> bool:
+        """Whether this one, the next, is an example. Long texts get no second: it would cost more than it saves."""
+        self.count += 1
+        due = self.count & (self.count - 1) == 0
+        return due and (self.base is None or len(self.dictionary) + len(joined) < EXAMPLES)
+
+
 Item = tuple[Row, ...] | Text | Future[None] | Waiter | None
 
 
@@ -78,7 +95,7 @@ class Writer:
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._numbers = itertools.count(_blobs(engine) + 1)
         self._seen: dict[tuple[str, ...], int] = {}
-        self._bases: dict[str, tuple[int, bytes]] = {}
+        self._kinds: dict[str, Kind] = {}
         self._statements: dict[tuple[str, ...], Statement] = {}
         self._error: object = None
         self._told = False  # somebody knows of the error
@@ -97,7 +114,7 @@ class Writer:
         self._queue.put(rows)
 
     def blob(self, texts: tuple[str, ...], like: str = "") -> int:
-        """Queue texts as one blob, whose number is returned. With `like`, the first blob of that name is the base.
+        """Queue texts as one blob, whose number is returned. With `like`, earlier ones of that name are the base.
 
         Without, the same texts are kept once.
         """
@@ -109,11 +126,18 @@ class Writer:
             if len(self._seen) >= REMEMBERED_BLOBS:
                 self._seen.clear()  # a text may be kept twice; memory must not grow
             self._seen[texts] = number
-        base, dictionary = self._bases.get(like, (None, b""))
-        if like and base is None:
-            self._bases[like] = number, joined
-        self._queue.put(Text(number, joined, base, dictionary))
+        kind = self._kinds.setdefault(like, Kind()) if like else Kind()
+        self._queue.put(Text(number, joined, kind.base, kind.dictionary))
+        if like and kind.learns(joined):
+            self._learn(kind, number, joined)
         return number
+
+    def _learn(self, kind: Kind, number: int, joined: bytes) -> None:
+        """The first text of its kind is the base of the next; later examples join those before in a new one."""
+        if kind.base is not None:
+            number, joined = next(self._numbers), BETWEEN.join((kind.dictionary, joined))
+            self._queue.put(Text(number, joined, None, b""))
+        kind.base, kind.dictionary = number, joined
 
     def flush(self) -> None:
         """Wait until everything queued so far is committed."""

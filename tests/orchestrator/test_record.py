@@ -71,14 +71,17 @@ SCHEMA = {
 
 
 def schema(path: Path) -> dict[str, list[str]]:
+    """The columns of every table; and its indexes, and whether its rows stand in that of its key."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        tables = db.execute("SELECT name, wr FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         return {
-            table: sorted(
-                f"{name} {kind} {needed} {key} {how}" for _, name, kind, needed, _, key, how in columns
+            table: [f"by key {by_key}"]
+            + sorted(
+                f"{name} {kind} {needed} {key} {how}"
+                for _, name, kind, needed, _, key, how in db.execute(f"PRAGMA table_xinfo({table})")
             )
-            for (table,) in tables
-            if (columns := db.execute(f"PRAGMA table_xinfo({table})").fetchall())
+            + sorted(name for _, name, *_ in db.execute(f"PRAGMA index_list({table})"))
+            for table, by_key in tables.fetchall()
         }
 
 
@@ -286,7 +289,7 @@ def test_a_read_only_disk_hides_no_commits(tmp_path, monkeypatch) -> None:
         "UPDATE match SET opening = 'null'",
         "UPDATE seat SET player = 9",
         "UPDATE seat SET rank = NULL",
-        "UPDATE tally SET match = 'x' WHERE rowid = 1",
+        "UPDATE tally SET match = 'x' WHERE player = 1 AND match LIKE '%a'",
         "UPDATE tally SET player = 9 WHERE player = 1",
         "UPDATE tally SET calls = 'many'",
         "UPDATE tally SET latencies = x'ff'",
