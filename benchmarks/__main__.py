@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import command, estimates, limits, orchestration
+from benchmarks import command, estimates, limits, orchestration, store
 from benchmarks.engine import compare, solvers, strength
 from benchmarks.page import keep
 
@@ -20,6 +20,7 @@ def main() -> None:
         ("orchestration", orchestration.tables),
         ("estimates", estimates.table),
         ("limits", limits.table),
+        ("store", store.tables),
         ("command", command.table),
     ):
         text = measure()

@@ -1,12 +1,15 @@
 """What keeping a record costs: rows a second, time until they are durable, bytes on disk; how fast it is read.
 
-    python -m benchmarks.store [--tasks 500] [--decisions 40000] [--read 1000000]
+    python -m benchmarks.store [--tasks 500] [--decisions 40000] [--rate 5000] [--read 1000000]
 
 Writing: five hundred tasks put what a decision of a model leaves (its call as it leaves and as it is back, the
 prompts, the decision) through the real journal rows, and wait before the call "leaves" until that is durable.
-Nothing else happens in the loop. The prompts are those of a real match of Connect 4, the bodies those that the
-Anthropic SDK sends and gets, with 1500 characters of English prose (Python's own documentation, a
-different piece each time) as reasoning: harder to compress than what models write, who repeat themselves.
+Nothing else happens in the loop. Tasks that go on as soon as they can wait for each other: 500 of them at 6,000/s
+for 83 ms, by Little's law, however fast a commit is. So the first row has a steady load: each task's decisions
+are due at fixed times, and its wait counts from then. The prompts are those of a real match of Connect 4, the
+bodies those that the Anthropic SDK sends and gets, with 1500 characters of English prose (Python's own
+documentation, a different piece each time) as reasoning: harder to compress than what models write, who repeat
+themselves.
 
 Reading: standings over that many decisions, made up with the tallies that the writer would have left.
 """
@@ -15,7 +18,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
+import math
 import random
 import sqlite3
 import tempfile
@@ -26,8 +31,22 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+SHORT = 60
 PROSE = 1500
 PLIES = 40
+
+
+class Load(NamedTuple):
+    """`tasks` play a match after the other, `decisions` in all, and think about `prose` characters each time.
+
+    Each call is out for about `pause_s`; with a `rate` (decisions a second, of all) it leaves when it is due.
+    """
+
+    tasks: int
+    decisions: int
+    prose: int
+    pause_s: float = 0.0
+    rate: float = 0.0
 
 
 class Written(NamedTuple):
@@ -52,25 +71,27 @@ def main() -> None:
     )
     parser.add_argument("--tasks", type=int, default=500)
     parser.add_argument("--decisions", type=int, default=40_000)
+    parser.add_argument("--rate", type=int, default=5000, help="of the steady load, decisions a second")
     parser.add_argument("--read", type=int, default=1_000_000)
     asked = parser.parse_args()
-    print(tables(asked.tasks, asked.decisions, asked.read))
+    print(tables(asked.tasks, asked.decisions, asked.rate, asked.read))
 
 
-def tables(tasks: int = 500, decisions: int = 40_000, read: int = 1_000_000) -> str:
+def tables(tasks: int = 500, decisions: int = 40_000, rate: int = 5000, read: int = 1_000_000) -> str:
     """Markdown."""
     lines = [
         f"| {tasks} tasks, {decisions:,} decisions with a call each | decisions/s | CPU µs | durable p50 ms "
         "| p99 ms | bytes |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for name, prose, pause_s in (
-        ("short thoughts (60 characters)", 60, 0),
-        (f"{PROSE} characters of prose", PROSE, 0),
-        (f"{PROSE} characters, a model that takes 0.2 s", PROSE, 0.2),
+    for name, load in (
+        (f"short thoughts ({SHORT} characters), {rate:,}/s", Load(tasks, decisions, SHORT, rate=rate)),
+        ("short thoughts, as fast as it goes", Load(tasks, decisions, SHORT)),
+        (f"{PROSE} characters of prose, as fast as it goes", Load(tasks, decisions, PROSE)),
+        (f"{PROSE} characters, a model that takes 0.2 s", Load(tasks, decisions, PROSE, pause_s=0.2)),
     ):
         with tempfile.TemporaryDirectory() as directory:
-            made = asyncio.run(write(Path(directory), tasks, decisions, prose, pause_s))
+            made = asyncio.run(write(Path(directory), load))
         lines.append(
             f"| {name} | {made.rate:,.0f} | {1e6 * made.cpu_s / made.decisions:.0f} "
             f"| {1000 * median(made.waits_s):.0f} | {made.p99_ms:.0f} | {made.bytes / made.decisions:,.0f} |"
@@ -172,45 +193,69 @@ def _response(dice: random.Random, thoughts: str, answer: str) -> str:
     return json.dumps(body, separators=(",", ":"))
 
 
-async def write(directory: Path, tasks: int, decisions: int, prose: int, pause_s: float = 0) -> Written:
-    """Every task plays a match after the other, `decisions` in all; each call is out for about `pause_s`."""
+async def write(directory: Path, load: Load) -> Written:
+    """Put what so many decisions leave, and how long that took."""
     from orchestrator.record.store import RECORD_FILE, Record
 
-    said = words(decisions, prose)
-    waits: list[float] = []
+    said = words(load.decisions, load.prose)
     with Record(directory) as record:
         put_run(record)
         record.flush()
-        matches = iter(range(-(-decisions // PLIES)))
+        matches = itertools.count() if load.rate else iter(range(-(-load.decisions // PLIES)))
         cpu, wall = time.process_time(), time.perf_counter()
-        await asyncio.gather(*(_matches(record, matches, said, waits, pause_s) for _ in range(tasks)))
+        tasks = [Task(record, load, number) for number in range(load.tasks)]
+        await asyncio.gather(*(task.play(matches, said) for task in tasks))
         await record.durable()
         took = time.process_time() - cpu, time.perf_counter() - wall
-    size = (directory / RECORD_FILE).stat().st_size
-    return Written(len(said), took[1], took[0], waits, size)
+    waits = [wait for task in tasks for wait in task.waits]
+    return Written(len(waits), took[1], took[0], waits, (directory / RECORD_FILE).stat().st_size)
 
 
-async def _matches(
-    record: Any, matches: Iterator[int], said: Sequence[Words], waits: list[float], pause_s: float
-) -> None:
-    for number in matches:
-        await _match(record, number, said[number * PLIES : (number + 1) * PLIES], waits, pause_s)
+class Task:
+    """Plays its matches. With a rate the tasks are as if they had been at it for long: each elsewhere in its match."""
 
+    def __init__(self, record: Any, load: Load, number: int) -> None:
+        self.waits: list[float] = []
+        self._record, self._load = record, load
+        self._dice = random.Random(number)
+        self._due = time.perf_counter()
+        self._every = load.tasks / load.rate if load.rate else 0.0
+        self._until = self._due + load.decisions / load.rate if load.rate else math.inf
+        self._skip = number * PLIES // load.tasks if load.rate else 0
+        self._due += self._every * self._dice.random()
 
-async def _match(record: Any, number: int, said: Sequence[Words], waits: list[float], pause_s: float) -> None:
-    name = match_id(number)
-    dice = random.Random(number)
-    put_match(record, name, number, "running", [])
-    for ply, each in enumerate(said):
-        put_call(record, name, ply, None)
-        began = time.perf_counter()
-        await record.durable()
-        waits.append(time.perf_counter() - began)
-        if pause_s:
-            await asyncio.sleep(pause_s * dice.uniform(0.5, 1.5))
-        put_call(record, name, ply, each)
-        put_decision(record, name, ply, each)
-    put_match(record, name, number, "finished", [1.0, 0.0])
+    async def play(self, matches: Iterator[int], said: Sequence[Words]) -> None:
+        for number in matches:
+            if self._due >= self._until:
+                return
+            first = number * PLIES % len(said)
+            await self._match(number, said[first : first + PLIES])
+
+    async def _match(self, number: int, said: Sequence[Words]) -> None:
+        record, name = self._record, match_id(number)
+        put_match(record, name, number, "running", [])
+        for ply, each in list(enumerate(said))[self._skip :]:
+            began = await self._turn()
+            if began > self._until:
+                return
+            put_call(record, name, ply, None)
+            await record.durable()
+            self.waits.append(time.perf_counter() - began)
+            if self._load.pause_s:
+                await asyncio.sleep(self._load.pause_s * self._dice.uniform(0.5, 1.5))
+            put_call(record, name, ply, each)
+            put_decision(record, name, ply, each)
+        self._skip = 0
+        put_match(record, name, number, "finished", [1.0, 0.0])
+
+    async def _turn(self) -> float:
+        """When the next decision is due: now, or at its time."""
+        if not self._every:
+            return time.perf_counter()
+        due, self._due = self._due, self._due + self._every
+        if (left := due - time.perf_counter()) > 0:
+            await asyncio.sleep(left)
+        return due
 
 
 def match_id(number: int) -> str:

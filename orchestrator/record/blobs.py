@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 BETWEEN = b"\xff"
 LEVEL = 6
-WINDOW = 16_384  # bytes of a base that serve: its end; more is slow to begin with
+WINDOW_BITS = 14
+WINDOW = 1 << WINDOW_BITS  # bytes of a base that serve: its end; more is slow to begin with
+MEMORY = 7  # of zlib's 9: as small as serves such texts, and quick to copy
+REMEMBERED_BASES = 64
 
 
 def join(texts: Sequence[str]) -> bytes:
@@ -31,8 +35,23 @@ def split(joined: bytes) -> tuple[str, ...]:
 
 def deflate(joined: bytes, base: bytes = b"") -> bytes:
     """`base` is the joined texts of another blob, as they are."""
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=base[-WINDOW:])
-    return packer.compress(joined) + packer.flush()
+    return Deflate()(joined, None, base)
+
+
+class Deflate:
+    """`deflate` for many texts on few bases: what has read a base is copied, not made again."""
+
+    def __init__(self) -> None:
+        self._packers: dict[int | None, Any] = {}  # by the number of the base
+
+    def __call__(self, joined: bytes, number: int | None, base: bytes) -> bytes:
+        if number not in self._packers:
+            if len(self._packers) >= REMEMBERED_BASES:
+                self._packers.clear()
+            made = zlib.compressobj(LEVEL, zlib.DEFLATED, -WINDOW_BITS, MEMORY, zdict=base[-WINDOW:])
+            self._packers[number] = made
+        packer = self._packers[number].copy()
+        return bytes(packer.compress(joined) + packer.flush())
 
 
 def inflate(data: bytes, base: bytes = b"") -> bytes:

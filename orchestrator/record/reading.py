@@ -345,7 +345,7 @@ def _matches(db: sqlite3.Connection) -> list[Played]:
         if status != "finished" or len(scores) < len(seats):
             scores = {}
         fixed = match, pair, swap, replay, seed, game, read(variant), tuple(read(opening))
-        played.append(Played(*fixed, *ended, seats, sat, scores))
+        played.append(Played._make((*fixed, *ended, seats, sat, scores)))
     return played
 
 

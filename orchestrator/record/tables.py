@@ -21,7 +21,9 @@ from sqlmodel import Field, SQLModel
 
 SCHEMA_VERSION = 3
 
-BY_KEY = {"sqlite_with_rowid": False}  # rows stand in the index of the key: short ones, where it would be a copy
+BY_KEY = {
+    "sqlite_with_rowid": False
+}  # rows stand in the index of the key: short ones, where it would be a copy
 
 DIGITS = "0123456789"
 MATCH_OF_DECISION = f"rtrim(rtrim(id, '{DIGITS}'), '-')"

@@ -1,7 +1,7 @@
 """The one writer: a thread that takes rows from a queue and commits them in batches.
 
 A batch closes after 2000 rows, after 20 ms, or, once somebody waits for it, as soon as nothing more is queued.
-Where many wait, the thread sleeps up to 10 ms before it collects: a commit writes every page that it touched, in
+Where many wait, the thread sleeps up to 20 ms before it collects: a commit writes every page that it touched, in
 random places of two indexes, so few large ones cost a fraction of many small ones. Who waits alone waits for
 nobody. So a crash of the process loses at most the last batch and what came while it was written (20 ms' worth,
 more only where the machine is starved), and nothing that was waited for (a power cut may: see `database.py`).
@@ -36,7 +36,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import JSON, Engine
 from sqlmodel import SQLModel
 
-from orchestrator.record.blobs import BETWEEN, deflate, join
+from orchestrator.record.blobs import BETWEEN, Deflate, join
 from orchestrator.record.checkpoints import Checkpoints
 from orchestrator.record.database import RecordError
 from orchestrator.record.tables import OVER
@@ -44,7 +44,6 @@ from orchestrator.record.tallies import keep_tallies
 
 BATCH_ROWS = 2000
 BATCH_S = 0.02
-GATHER_S = 0.01
 GATHER_EACH_S = 0.001  # for everybody who waited for the last commit, besides the first
 REMEMBERED_BLOBS = 20_000
 EXAMPLES = 4096  # bytes of examples in a base
@@ -96,6 +95,7 @@ class Writer:
         self._numbers = itertools.count(_blobs(engine) + 1)
         self._seen: dict[tuple[str, ...], int] = {}
         self._kinds: dict[str, Kind] = {}
+        self._deflate = Deflate()
         self._statements: dict[tuple[str, ...], Statement] = {}
         self._error: object = None
         self._told = False  # somebody knows of the error
@@ -211,7 +211,10 @@ class Writer:
         for table, row in batch.rows:
             tables.setdefault((table, *row), []).append(row)
         if batch.texts:
-            texts = [(text.id, text.base, deflate(text.joined, text.dictionary)) for text in batch.texts]
+            texts = [
+                (text.id, text.base, self._deflate(text.joined, text.base, text.dictionary))
+                for text in batch.texts
+            ]
             db.executemany("INSERT INTO blob (id, base, data) VALUES (?, ?, ?)", texts)
         for kind, rows in tables.items():
             statement = self._statements.get(kind) or self._statements.setdefault(kind, Statement(*kind))
@@ -248,7 +251,7 @@ class Batch:
     @property
     def gather_s(self) -> float:
         """How long to let the next one gather, now that this one is committed."""
-        return min(GATHER_S, GATHER_EACH_S * max(0, sum(map(len, self.waiting.values())) - 1))
+        return min(BATCH_S, GATHER_EACH_S * max(0, sum(map(len, self.waiting.values())) - 1))
 
     def collect(self, queued: queue.SimpleQueue[Item]) -> None:
         """Fill it, waiting for the first item."""
@@ -308,11 +311,10 @@ class Statement:
         return [self._written(row) for row in values] if self._json else values
 
     def _written(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        written = list(row)
         for place, nullable in self._json.items():
             if row[place] is not None or not nullable:
-                written[place] = _JSON(row[place])
-        return tuple(written)
+                row = *row[:place], _JSON(row[place]), *row[place + 1 :]
+        return row
 
 
 def _wake(waiting: Iterable[asyncio.Future[None]], error: RecordError | None) -> None:

@@ -13,7 +13,7 @@ from orchestrator.record.reading import match_story, run_result
 
 
 def test_five_hundred_tasks_lose_nothing_and_mix_nothing_up(tmp_path) -> None:
-    made = asyncio.run(store.write(tmp_path, 500, 800, 400))
+    made = asyncio.run(store.write(tmp_path, store.Load(500, 800, 400)))
     said = store.words(800, 400)
     result = run_result(tmp_path)
     assert sum(standing.decisions for standing in result.standings) == made.decisions == 800

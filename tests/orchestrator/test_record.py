@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import sqlite3
+import threading
 import time
 import zlib
 from contextlib import closing
@@ -16,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.events import Event
-from orchestrator.record import database, tables, writer
+from orchestrator.record import checkpoints, database, tables, writer
 from orchestrator.record.check import check_money
 from orchestrator.record.database import RecordError, connect, migrate
 from orchestrator.record.reading import match_story, reading, run_result
@@ -73,14 +75,18 @@ SCHEMA = {
 def schema(path: Path) -> dict[str, list[str]]:
     """The columns of every table; and its indexes, and whether its rows stand in that of its key."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        tables = db.execute("SELECT name, wr FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        tables = db.execute(
+            "SELECT name, wr FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        )
         return {
-            table: [f"by key {by_key}"]
-            + sorted(
-                f"{name} {kind} {needed} {key} {how}"
-                for _, name, kind, needed, _, key, how in db.execute(f"PRAGMA table_xinfo({table})")
-            )
-            + sorted(name for _, name, *_ in db.execute(f"PRAGMA index_list({table})"))
+            table: [
+                f"by key {by_key}",
+                *sorted(
+                    f"{name} {kind} {needed} {key} {how}"
+                    for _, name, kind, needed, _, key, how in db.execute(f"PRAGMA table_xinfo({table})")
+                ),
+                *sorted(name for _, name, *_ in db.execute(f"PRAGMA index_list({table})")),
+            ]
             for table, by_key in tables.fetchall()
         }
 
@@ -509,6 +515,74 @@ def test_who_waits_does_not_wait_for_the_batch_to_fill(tmp_path, monkeypatch) ->
         assert on_disk(tmp_path) == 2
         record.blob("at the end")
     assert on_disk(tmp_path) == 3
+
+
+def logged(directory: Path) -> int:
+    return (directory / "record.db-wal").stat().st_size
+
+
+def test_the_log_stays_short_while_everybody_writes(tmp_path, monkeypatch) -> None:
+    """It goes into the file beside the commits, of which none does it itself."""
+    monkeypatch.setattr(checkpoints, "FOLD_ROWS", 100)
+    monkeypatch.setattr(checkpoints, "MOST_ROWS", 200)
+    folds = []
+    fold = checkpoints._fold
+    monkeypatch.setattr(
+        checkpoints, "_fold", lambda db: (folds.append(threading.current_thread().name), fold(db))[1]
+    )
+
+    async def write(record: Record, name: str) -> None:
+        for number in range(40):
+            record.blob(f"text {name} {number}")
+            await record.durable()
+
+    async def all_at_once(record: Record, name: str) -> None:
+        await asyncio.gather(*(write(record, f"{name} {task}") for task in range(50)))
+
+    with Record(tmp_path) as record:
+        asyncio.run(all_at_once(record, "meanwhile"))
+        short = logged(tmp_path)
+        with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+            db.execute("BEGIN")  # somebody reads, and holds the log
+            assert db.execute("SELECT count(*) FROM blob").fetchone() == (2000,)
+            asyncio.run(all_at_once(record, "meanwhile"))
+            assert db.execute("SELECT count(*) FROM blob").fetchone() == (2000,), (
+                "what it was when they began"
+            )
+        assert on_disk(tmp_path) == 2000 + 2000
+    assert short < 4_000_000 and set(folds) >= {"record-writer", "record-checkpoint"}
+    with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_log_that_cannot_go_into_the_file_is_told(tmp_path, monkeypatch) -> None:
+    def fail(db: sqlite3.Connection) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(checkpoints, "FOLD_ROWS", 1)
+    monkeypatch.setattr(checkpoints, "MOST_ROWS", 2)
+    monkeypatch.setattr(checkpoints, "_fold", fail)
+    record = Record(tmp_path)
+    with pytest.raises(RecordError, match="disk is full"):
+        for number in range(5):
+            record.blob(f"text {number}")
+            record.flush()
+    record.close()
+
+
+@pytest.mark.parametrize("length", [100, 5000, 40_000])
+def test_examples_make_short_texts_shorter_and_change_none(tmp_path, length) -> None:
+    dice = random.Random(length)
+    words = [f"word{number}" for number in range(300)]
+    texts = [" ".join(dice.choices(words, k=length // 8)) for _ in range(70)]
+    with Record(tmp_path) as record:
+        numbers = [record.blob(text, like="a kind") for text in texts]
+    with reading(tmp_path) as session:
+        assert [blob_text(session, number) for number in numbers] == texts
+        bases = (
+            session.connection().exec_driver_sql("SELECT count(*) FROM blob WHERE base IS NULL").scalar_one()
+        )
+    assert bases == (7 if length == 100 else 1)  # the first, and with the second, the fourth, … the 64th
 
 
 def test_to_give_up_waiting_changes_nothing(tmp_path) -> None:
