@@ -5,7 +5,11 @@ whoever waits for that commit waits for the disk. Here a thread of its own copie
 appended, and the writer does only the rest between two commits, which is little: then the log begins anew. Only
 the writer can do that, because there must be nothing in the log that is not in the file.
 
-Nobody but the disk holds this up for long: where the thread cannot keep up, the writer does all of it itself.
+Where the thread cannot keep up, the writer does all of it itself.
+
+SQLite before 3.51.3 can lose pages where a checkpoint of a log that is already whole in the file meets a commit that
+begins it anew (its "WAL-reset bug"). That cannot happen here: the thread only ever begins on a log of which much is
+not in the file, so no commit begins it anew before that is done; and while the writer folds, nobody commits.
 """
 
 from __future__ import annotations

@@ -540,7 +540,7 @@ def test_the_log_stays_short_while_everybody_writes(tmp_path, monkeypatch) -> No
         await asyncio.gather(*(write(record, f"{name} {task}") for task in range(50)))
 
     with Record(tmp_path) as record:
-        asyncio.run(all_at_once(record, "meanwhile"))
+        asyncio.run(all_at_once(record, "before"))
         short = logged(tmp_path)
         with closing(sqlite3.connect(tmp_path / "record.db", isolation_level=None)) as db:
             db.execute("BEGIN")  # somebody reads, and holds the log
