@@ -168,6 +168,13 @@ class Duel:
     def _tell_lane(self, name: str, in_flight: int, paused_s: float, reason: str) -> None:
         self.events.emit("limit", lane=name, in_flight=in_flight, paused_s=round(paused_s, 1), reason=reason)
 
+    @property
+    def farewell(self) -> str:
+        """What becomes of the calls that are out when it is told to stop."""
+        if self._batched:
+            return "waves that are out stay open at their services, and --resume collects what they answer"
+        return "calls in flight come back and are recorded"
+
     def pause(self) -> None:
         """Calls that are out come back and are recorded, no new one leaves until `go_on`."""
         if self.journal.gate.is_open:

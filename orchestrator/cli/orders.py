@@ -98,7 +98,13 @@ def stop(run: str, no_wait: bool, cancel_batches: bool) -> None:
     directory = find(run)
     if is_alive(directory) or not cancel_batches:
         require_played(directory)
-        give(directory, "stop", "calls that are out come back and are recorded", "", wait=not no_wait)
+        give(
+            directory,
+            "stop",
+            "calls that are out come back and are recorded, waves stay open",
+            "",
+            wait=not no_wait,
+        )
     if cancel_batches:
         cancel_waves(directory)
     click.echo(f"stopped; go on with: {text.command('resume', str(directory))}")

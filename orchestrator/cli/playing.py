@@ -526,7 +526,7 @@ async def heard(duel: Duel, events: Events) -> AsyncIterator[None]:
             duel.go_on()
         else:
             duel.stop(ORDERED)
-            tell(f"{ORDERED}: calls in flight come back and are recorded")
+            tell(f"{ORDERED}: {duel.farewell}")
 
     watching = asyncio.create_task(watch(duel.record.directory, obey, on_notice=tell))
     try:
@@ -551,9 +551,7 @@ def drain_on_interrupt(duel: Duel, events: Events) -> None:
             duel.abandon()
             return
         duel.stop()
-        events.emit(
-            "notice", text="stopping: calls in flight come back and are recorded; Ctrl-C again stops at once"
-        )
+        events.emit("notice", text=f"stopping: {duel.farewell}; Ctrl-C again stops at once")
 
     def heard(*_: object) -> None:
         if not loop.is_closed():

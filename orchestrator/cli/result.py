@@ -158,7 +158,7 @@ def _remarks_on_pairs(summary: Mapping[str, Any]) -> list[str]:
         unit = "pair" if players == 2 else "deal"
         lines.append(
             f"{repeats} of {text.plural(summary['pairs'], unit)} repeat others move by move: the interval "
-            f"counts only the {summary['pairs'] - repeats} different; --opening makes {unit}s differ."
+            f"counts only the {summary['pairs'] - repeats} different; in another run, --opening makes {unit}s differ."
         )
     return lines
 
@@ -168,7 +168,9 @@ def _remarks_on_data(summary: Mapping[str, Any]) -> list[str]:
     if not summary["repeats"]:
         return []
     of = text.plural(summary["matches"], "match", "matches")
-    return [f"{summary['repeats']} of {of} went move by move as another: --opening makes them differ."]
+    return [
+        f"{summary['repeats']} of {of} went move by move as another: in another run, --opening makes them differ."
+    ]
 
 
 def _repeats(summary: Mapping[str, Any]) -> int:

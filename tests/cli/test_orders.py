@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -123,7 +125,10 @@ def test_waiting_is_left_with_ctrl_c(half, monkeypatch) -> None:
     def pressed(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(orders.time, "sleep", pressed)
+    clock = SimpleNamespace(
+        sleep=pressed, monotonic=time.monotonic
+    )  # not the one that the record's writer has
+    monkeypatch.setattr(orders, "time", clock)
     with Record(half):
         told = invoke("stop", "half")
         assert (
