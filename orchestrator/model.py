@@ -136,7 +136,8 @@ class ModelPlayer:
 
     async def _call(self, talk: Conversation, turn: Turn) -> Reply:
         request = self._request(talk, turn.seed)
-        ask, before = talk.asks, turn.attempts.get(talk.asks, 0) + talk.tried
+        ask, tried = talk.asks, talk.tried  # of a request that was put otherwise before, too
+        before = turn.attempts.get(ask, 0) + tried
         worst = self._most(request)
 
         def made(number: int, started_unix: float, *bill: Any) -> CallMade:
@@ -144,7 +145,7 @@ class ModelPlayer:
 
         async def send(request: Request, number: int, leaves: Leaves) -> Reply:
             turn.stop.check()
-            talk.tried = number
+            talk.tried = tried + number
             call = made(number, time.time(), worst, True, self.seated.price is not None)
             await turn.reserve(call)
             return await self.line.send(call.id, request, leaves)

@@ -130,6 +130,15 @@ def test_a_prompt_that_is_too_long_is_shortened_once() -> None:
         choose(Scripted([long, long]))
 
 
+def test_no_attempt_takes_the_place_of_another_however_often_the_question_is_put_otherwise() -> None:
+    """An attempt with the id of another would overwrite it on record, and its cost with it."""
+    hang = Retryable("timeout", "no answer", possibly_billed=True)
+    long, large = Final("too_long", "too long"), Final("bad_request", "max_tokens is too large")
+    made, calls = choose(Scripted([CUT, PROSE, hang, long, hang, large, GOOD]), max_tokens=100)
+    assert made.action == 3
+    assert [(call.ask, call.number) for call in calls] == [(0, 1), (1, 1), *((2, n) for n in range(1, 6))]
+
+
 def test_an_attempt_that_may_be_billed_costs_the_most_it_can() -> None:
     hang = Retryable("timeout", "no answer", possibly_billed=True)
     made, calls = choose(Scripted([hang, GOOD]), max_tokens=1000)
