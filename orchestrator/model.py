@@ -83,7 +83,6 @@ class ModelPlayer:
         self.retry = retry
         self.can = provider.capabilities(seated.model)
         self.mode = answer_mode(conduct, self.can)
-        self._schema_bytes = 0
 
     def in_batches(self, line: Line) -> None:
         """Ask over a line of a batch's waves: the next wave is wait enough, and a wave may take a day."""
@@ -226,14 +225,10 @@ class ModelPlayer:
             texts += [
                 f'{{"value":"{number}","description":"{text}"}},' for number, text in request.choices or ()
             ]
-        size = sum(len(text.encode("utf-8", "replace")) for text in texts) + self._schema_size(request)
+        if request.schema is not None:
+            texts.append(json.dumps(request.schema))
+        size = sum(len(text.encode("utf-8", "replace")) for text in texts)
         return most(self.seated.price, size, request.max_output_tokens)
-
-    def _schema_size(self, request: Request) -> int:
-        """In bytes; the schema is the same at every ply."""
-        if self._schema_bytes == 0 and request.schema is not None:
-            self._schema_bytes = len(json.dumps(request.schema))
-        return self._schema_bytes
 
     # ── what comes of it ─────────────────────────────────────────────────────────────────────────
 

@@ -11,7 +11,7 @@ import pytest
 
 import engine
 from engine import Rng
-from orchestrator.model import Conduct
+from orchestrator.model import Conduct, ModelPlayer
 from orchestrator.players import CallMade, Decision, Halt, Stopped, StopSign, Turn, Void
 from orchestrator.table import Spec, SpecError, Table
 from providers.base import Capabilities, Final, Retryable
@@ -128,6 +128,29 @@ def test_a_prompt_that_is_too_long_is_shortened_once() -> None:
     assert [(call.ask, call.number) for call in calls] == [(0, 1), (1, 1), (1, 2)]
     with pytest.raises(Void, match="too long"):
         choose(Scripted([long, long]))
+
+
+@pytest.mark.parametrize("games", [("tictactoe", "blob"), ("blob", "tictactoe")])
+def test_the_most_that_a_call_can_cost_is_that_of_its_own_game(games) -> None:
+    """A run may be of several games, whose schemas differ: of 8 numbers, or of 256."""
+
+    def worst(player: ModelPlayer, game: str) -> list[int]:
+        reserved: list[int] = []
+
+        async def reserve(call: CallMade) -> None:
+            reserved.append(call.cost_pico)
+
+        provider.script.append(GOOD)
+        position = engine.new(game, 1)
+        view = position.view(position.current_player())
+        asyncio.run(player.choose(view, a_turn(reserve=reserve)))
+        return reserved
+
+    provider = Scripted()
+    player = model(provider, reasks=0)
+    assert [worst(player, game) for game in games] == [
+        worst(model(provider, reasks=0), game) for game in games
+    ]
 
 
 def test_no_attempt_takes_the_place_of_another_however_often_the_question_is_put_otherwise() -> None:
