@@ -101,7 +101,7 @@ class Duel:
         self._waiting.extend(self._open_fixtures())
         self._tell_run()
         if self.request.preflight and self._waiting:
-            await self._preflight()
+            await self._all(self._preflight())
         workers = len(self._waiting)  # a wave holds a move of every match
         if not self._batched:
             workers = min(workers, self.request.concurrency)
@@ -219,6 +219,8 @@ class Duel:
                     self.stop(str(trouble))
                 except Stopped:
                     return
+                except Exception as bug:
+                    self._broke(bug)
 
     async def _work(self) -> None:
         while self._waiting and not self.journal.stop.is_up:
@@ -367,10 +369,10 @@ class Duel:
             version=version(),
             created=now(),
         )
-        run.budget_pico = walled(self.request, self.players).get(RUN)
         if known is not None:
             self._recognise(self.record.players(), self.record.prices())
             run.status, run.reason, run.finished = "running", "", None
+        run.budget_pico = walled(self.request, self.players).get(RUN)
         rows = [
             player_row(number, player.seated, self._prompts(player))
             for number, player in enumerate(self.players, 1)

@@ -142,6 +142,35 @@ def test_while_paused_no_call_leaves(tmp_path) -> None:
     assert seen == [(0, "paused"), "finished"]
 
 
+def test_whoever_looks_whether_a_model_is_there_is_given_up_as_well(tmp_path) -> None:
+    async def go() -> None:
+        asked, silence = asyncio.Event(), asyncio.Event()
+
+        async def never(request):
+            asked.set()
+            await silence.wait()
+
+        silent = Scripted()
+        silent.complete = never
+        with Record(tmp_path) as record:
+            asked_for = request("0", "bot:random", preflight=True)
+            duel = Duel(asked_for, record, Invited(model(silent)), Events())
+            playing = asyncio.create_task(duel.play())
+            await asked.wait()
+            duel.abandon()
+            ending = await asyncio.wait_for(playing, 5)
+        assert ending.interrupted and ending.bug is None
+
+    asyncio.run(go())
+    assert [row[2] for row in rows(tmp_path)["call"]] == ["sent"], "it may be billed"
+
+
+def test_a_bug_before_any_match_is_said_and_not_raised(tmp_path) -> None:
+    provider = Scripted([], lambda _: 1 / 0)
+    ending, result = play(tmp_path, request("0", "bot:random", preflight=True), Invited(model(provider)))
+    assert isinstance(ending.bug, ZeroDivisionError) and result.run.status == "failed"
+
+
 def test_a_wrong_key_stops_the_run_and_loses_nothing(tmp_path) -> None:
     provider = Scripted([], a_move)
     calls = 0
@@ -343,7 +372,7 @@ def test_a_model_gone_from_the_price_list_still_goes_on(tmp_path) -> None:
         def _price(self, *args, **more):
             return None
 
-    ending, result = play(tmp_path, asked, Forgetful(retry=QUICK))
+    ending, result = play(tmp_path, replace(asked, max_cost=("5",)), Forgetful(retry=QUICK))
     assert not ending.reason and result.standings[0].unpriced_calls == 0
 
 
