@@ -166,7 +166,12 @@ class Duel:
                 tape(player, self.cassette)
 
     def _tell_lane(self, name: str, in_flight: int, paused_s: float, reason: str) -> None:
-        self.events.emit("limit", lane=name, in_flight=in_flight, paused_s=round(paused_s, 1), reason=reason)
+        try:
+            self.events.emit(
+                "limit", lane=name, in_flight=in_flight, paused_s=round(paused_s, 1), reason=reason
+            )
+        except Exception as bug:  # a listener's: the lane must finish what it is about, and then the run ends
+            asyncio.get_running_loop().call_soon(self._broke, bug)
 
     @property
     def farewell(self) -> str:
@@ -179,11 +184,13 @@ class Duel:
         """Calls that are out come back and are recorded, no new one leaves until `go_on`."""
         if self.journal.gate.is_open:
             self.journal.gate.shut()
+            self.lanes.hold()
             self._tell_status("paused")
 
     def go_on(self) -> None:
         if not self.journal.gate.is_open:
             self.journal.gate.open()
+            self.lanes.go_on()
             self.desk.look()
             self._tell_status("running")
 

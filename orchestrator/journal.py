@@ -204,15 +204,15 @@ class Journal:
         )
 
     async def reserve(self, player: int, call: CallMade) -> None:
-        """Waits until an attempt may go: while the run is paused, and until its worst case fits under the wall.
+        """Waits until an attempt may go: until its worst case fits under the wall, and while the run is paused.
 
-        Raises Stopped, WallReached.
+        In that order, so that whoever gets room during a pause waits for its end. Raises Stopped, WallReached.
         """
-        if not self.gate.is_open:
-            await self.stop.unless_up(self.gate.passed())
         if call.cost_pico:
             room = self.budget.reserve(player, call.cost_pico)
             self._reserved[call.id] = await self.stop.unless_up(room)
+        if not self.gate.is_open:
+            await self.stop.unless_up(self.gate.passed())
 
     async def leaves(self, player: int, call: CallMade) -> None:
         """An attempt leaves; one that costs is on disk first, so that no crash can hide it. Raises Stopped."""

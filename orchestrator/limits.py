@@ -310,6 +310,7 @@ class Lane:
         self._waiting: deque[_Waiting] = deque()
         self._timer: tuple[float, Timer] | None = None
         self._closed: Callable[[], Exception] | None = None
+        self._is_held = False
         self._answered = False
         self._output: float | None = None  # tokens of an answer, lately
         self._paused_until = -math.inf
@@ -380,6 +381,14 @@ class Lane:
                 place.set_exception(error())
         self._wake_at(None)
 
+    def hold(self) -> None:
+        """Nobody leaves until `go_on`; whoever comes waits in line, and calls that are out come back."""
+        self._is_held = True
+
+    def go_on(self) -> None:
+        self._is_held = False
+        self._admit()
+
     # ── room ─────────────────────────────────────────────────────────────────────────────────────
 
     def _ready(self) -> _Room:
@@ -390,7 +399,9 @@ class Lane:
         return self._room
 
     def _wait_s(self, tokens: int) -> float:
-        """Seconds until the next call may leave; infinite where another must come back before."""
+        """Seconds until the next call may leave; infinite where something else must happen before."""
+        if self._is_held:
+            return math.inf
         room = self._ready()
         first = FIRST_CALLS if not self._answered else math.inf
         if self.in_flight >= (self._limits.in_flight or first):
@@ -414,7 +425,8 @@ class Lane:
             if not place.done():  # else it was cancelled
                 wait_s = self._wait_s(tokens := self.estimate(request))
                 if wait_s > INSTANT_S:
-                    self._tell_if_empty(tokens)
+                    if not self._is_held:
+                        self._tell_if_empty(tokens)
                     self._wake_at(self._clock.time() + wait_s if wait_s < math.inf else None)
                     return
                 place.set_result(self._depart(tokens))
@@ -593,3 +605,12 @@ class Lanes:
         self._closed = error
         for lane in self._lanes.values():
             lane.close(error)
+
+    def hold(self) -> None:
+        """Nobody leaves until `go_on`, on any lane."""
+        for lane in self._lanes.values():
+            lane.hold()
+
+    def go_on(self) -> None:
+        for lane in self._lanes.values():
+            lane.go_on()

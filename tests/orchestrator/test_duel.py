@@ -14,6 +14,7 @@ import pytest
 from orchestrator.duel import Duel, told_apart
 from orchestrator.events import Events
 from orchestrator.fixture import Result
+from orchestrator.limits import Pace
 from orchestrator.players import Decision, HumanPlayer, Seated
 from orchestrator.record.database import RecordError
 from orchestrator.record.reading import match_story, run_result
@@ -142,6 +143,41 @@ def test_while_paused_no_call_leaves(tmp_path) -> None:
     assert seen == [(0, "paused"), "finished"]
 
 
+@pytest.mark.parametrize("how", [{"limits": ("calls=2",)}, {"max_cost": ("0.15",)}])
+def test_whoever_waits_for_room_or_money_when_the_run_is_paused_does_not_leave(
+    tmp_path, monkeypatch, how
+) -> None:
+    monkeypatch.setattr(Pace, "wait", lambda self, now: 0.0)
+    provider, seen = Scripted([], a_move), []
+
+    async def go() -> None:
+        two, answers = asyncio.Event(), asyncio.Event()
+
+        async def complete(asked):
+            provider.seen.append(asked)
+            if len(provider.seen) == 2:
+                two.set()
+            await answers.wait()
+            return a_move(asked)
+
+        monkeypatch.setattr(provider, "complete", complete)
+        with Record(tmp_path) as record:
+            asked = request("0", "bot:random", pairs=8, concurrency=16, **how)
+            duel = Duel(asked, record, Invited(model(provider)), Events())
+            playing = asyncio.create_task(duel.play())
+            await two.wait()
+            duel.pause()
+            answers.set()
+            for _ in range(50):
+                await asyncio.sleep(0.002)
+            seen.append(len(provider.seen))
+            duel.go_on()
+            seen.append((await playing).status)
+
+    asyncio.run(go())
+    assert seen == [2, "finished"]
+
+
 def test_whoever_looks_whether_a_model_is_there_is_given_up_as_well(tmp_path) -> None:
     async def go() -> None:
         asked, silence = asyncio.Event(), asyncio.Event()
@@ -235,6 +271,23 @@ def test_a_listener_that_breaks_stops_the_run_and_says_so(tmp_path, place) -> No
     assert result.run.status == "finished" and len(result.pair_scores) == 3
     play(tmp_path / "whole", asked)
     assert rows(tmp_path) == rows(tmp_path / "whole")
+
+
+def test_a_listener_that_breaks_over_what_a_lane_says_leaves_nobody_waiting(tmp_path) -> None:
+    def listen(event):
+        if event["type"] == "limit":
+            raise BrokenPipeError("nobody reads")
+
+    def then(asked):
+        lane._told_rate = 0.1  # the next call waits for its turn, and leaving it is worth a word
+        return a_move(asked)
+
+    with Record(tmp_path) as record:
+        asked = request("0", "bot:random", pairs=1, concurrency=1, limits=("calls=1",))
+        duel = Duel(asked, record, Invited(model(Scripted([], then))), Events(listen))
+        lane = duel.players[0].line.lane
+        ending = asyncio.run(asyncio.wait_for(duel.play(), 5))
+    assert isinstance(ending.bug, BrokenPipeError)
 
 
 def test_a_person_is_asked_and_may_resign(tmp_path) -> None:

@@ -398,3 +398,25 @@ def test_most_of_a_service_is_used_and_few_are_refused(case) -> None:
     assert outcome.refused < 0.02
     assert outcome.recovered_s <= 60
     assert outcome.lost == 0
+
+
+def test_a_lane_that_is_held_lets_nobody_out_and_goes_on_at_its_own_pace() -> None:
+    wire = Wire(seconds=0.1)
+
+    async def main() -> None:
+        lane = Lane("test", Limits(requests_per_minute=60))
+        line = Limited(wire, lane)
+        sends = [asyncio.create_task(line.send(str(n), REQUEST)) for n in range(20)]
+        await asyncio.sleep(5)
+        lane.hold()
+        left = len(wire.left)
+        sends.append(asyncio.create_task(line.send("late", REQUEST)))
+        await asyncio.sleep(600)
+        assert len(wire.left) == left < 20 and lane.in_flight == 0
+        lane.go_on()
+        await asyncio.gather(*sends)
+        assert [call for _, call in wire.left] == [*map(str, range(20)), "late"]
+        after = wire.times[left:]
+        assert after[-1] - after[0] >= len(after) - 1 - 6, "a burst of six seconds, and no more for the pause"
+
+    virtually(main)
