@@ -443,7 +443,7 @@ def _usage(used: Mapping[str, Any], tier: str | None) -> Usage:
     return Usage(
         input_fresh=max(0, wire.count(used.get("input_tokens")) - read - written),
         cache_read=read,
-        cache_write_short=written - long,
+        cache_write_short=max(0, written - long),
         cache_write_long=long,
         output=wire.count(used.get("output_tokens")),
         reasoning=wire.count((used.get("output_tokens_details") or {}).get("reasoning_tokens")),

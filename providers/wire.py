@@ -98,10 +98,10 @@ class Service:
             raise ValueError(
                 f"{self.name}: the base URL must begin with http:// or https://, got {public(url)!r}"
             )
-        password = urlsplit(url).password
-        if password:
-            keep_secret(password)
-            keep_secret(unquote(password))
+        parts = urlsplit(url)
+        if secret := parts.password or parts.username:  # a user alone is a token
+            keep_secret(secret)
+            keep_secret(unquote(secret))
         return url
 
     def key(self) -> str:
@@ -200,8 +200,8 @@ def dumps(body: object) -> str:
 
 
 def count(value: object) -> int:
-    """A token count; services leave fields out or send null."""
-    return value if isinstance(value, int) else 0
+    """A token count; services leave fields out or send null, and none is owed less than nothing."""
+    return max(0, value) if isinstance(value, int) else 0
 
 
 def counted(value: Any) -> int:

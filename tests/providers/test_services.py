@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from importlib.util import find_spec
@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import providers
+from providers import anthropic, google, openai
 from providers.base import Final, Message, Provider, ProviderError, Reply, Request, Retryable, Usage
 from providers.wire import is_loopback, unanswered
 from tests.providers.replay import Replay, replaying, wire
@@ -587,6 +588,43 @@ def test_an_echoed_key_is_in_no_reply(service: Service) -> None:
     body = json.loads(json.dumps(wire(service.wire)["answer"]).replace("the centre", KEY))
     reply, _ = play(service, (200, body))
     assert KEY not in repr(reply) and "[redacted]" in reply.text
+
+
+def test_a_user_without_a_password_is_a_token_and_shown_nowhere(monkeypatch) -> None:
+    """No such port: the library below quotes the whole address."""
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://tok-PLANTED-1%2F2@127.0.0.1:99999")
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    claude = providers.create("anthropic")
+
+    async def ask() -> None:
+        try:
+            await claude.complete(Request("claude-haiku-5-5", "", (Message("user", "hi"),)))
+        finally:
+            await claude.aclose()
+
+    with pytest.raises(Retryable) as trouble:
+        asyncio.run(ask())
+    assert "PLANTED" not in f"{trouble.value} {trouble.value.raw_request}"
+
+
+@pytest.mark.parametrize("vendor", ["anthropic", "openai", "google"])
+def test_nothing_costs_less_than_nothing(vendor) -> None:
+    """A count below zero would give back what a wall has counted."""
+    usages = {
+        "anthropic": lambda n: anthropic._usage({"input_tokens": n, "output_tokens": n}),
+        "openai": lambda n: openai._usage(
+            {
+                "output_tokens": n,
+                "input_tokens_details": {"cache_write_tokens_details": {"ttl_12h_tokens": 9}},
+            },
+            None,
+        ),
+        "google": lambda n: google._usage(
+            {"usageMetadata": {"promptTokenCount": n, "thoughtsTokenCount": n}}
+        ),
+    }
+    used = usages[vendor](-5000)
+    assert min(value for value in astuple(used) if isinstance(value, int)) == 0
 
 
 @OWN
