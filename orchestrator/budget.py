@@ -38,8 +38,16 @@ def walls(given: Iterable[str], players: Sequence[Collection[str]]) -> dict[int,
             raise ValueError(
                 f"--max-cost {text}: {which} {name!r}; there are {known}, or use their numbers from 1"
             )
-        found[whose[0] if is_players else RUN] = _pico(amount, text)
+        wall = whose[0] if is_players else RUN
+        if wall in found:
+            raise ValueError(f"--max-cost {text}: that wall is given twice: leave one of them out")
+        found[wall] = _pico(amount, text)
     return found
+
+
+def names_of(label: str, spec: str, model: str) -> set[str]:
+    """What a player may be called where a wall is given: its spec goes with its options or without."""
+    return {label, spec, spec.partition("?")[0], model} - {""}
 
 
 def _pico(amount: str, text: str) -> int:

@@ -22,12 +22,12 @@ from typing import Any
 import engine
 import prompts
 from orchestrator.batch import Desk, collect, open_waves
-from orchestrator.budget import PICO, RUN, Budget, WallReached, walls
+from orchestrator.budget import PICO, RUN, Budget, WallReached, names_of, walls
 from orchestrator.cassette import Cassette, tape
 from orchestrator.events import Events
 from orchestrator.fixture import Fixture, around
 from orchestrator.journal import Journal
-from orchestrator.limits import Lanes, Limited, parse_limits
+from orchestrator.limits import Lanes, Limited, Limits, parse_limits
 from orchestrator.match import play
 from orchestrator.model import ModelPlayer
 from orchestrator.players import Halt, Player, Seated, Stopped, Void
@@ -37,7 +37,7 @@ from orchestrator.record.store import Record, now, ready_id
 from orchestrator.request import Request, draw_opening
 from orchestrator.table import SpecError, Table
 from providers.base import BatchProvider, redact
-from providers.prices import Price, PriceBook, Rates
+from providers.prices import Price, Rates
 
 REPLAYS = 2
 VOIDS_FROM = 10  # matches that have ended, before the share of void ones means anything
@@ -82,7 +82,7 @@ class Duel:
         self.budget = Budget(walled(request, self.players), record.spent())
         self.journal = Journal(record, events, self.run.id, self.players, self.budget)
         self.cassette = None if request.cassette is None else Cassette(Path(request.cassette))
-        self.lanes = Lanes(dict(map(parse_limits, request.limits)), self._tell_lane)
+        self.lanes = Lanes(limited(request, self.players), self._tell_lane)
         self._batched = batched(self.players)
         self.desk = self._desk()
         self._connect()
@@ -425,18 +425,30 @@ def walled(request: Request, players: Sequence[Player]) -> dict[int, int]:
     Raises ValueError; SpecError where nobody knows what a player costs whom a wall is to hold.
     """
     seated = [player.seated for player in players]
-    aliases = PriceBook.load().aliases.items()
-    names = [
-        {each.label, each.spec, each.model} - {""}
-        | {alias for alias, spec in aliases if spec == f"{each.provider}:{each.model}"}
-        for each in seated
-    ]
-    found = walls(request.max_cost, names)
+    found = walls(request.max_cost, [names_of(each.label, each.spec, each.model) for each in seated])
     for number, each in enumerate(seated, 1):
         if each.model and each.price is None and (RUN in found or number in found):
             raise SpecError(
                 f"nobody knows what {each.label} costs, so no --max-cost can hold: give a --price, or leave it out"
             )
+    return found
+
+
+def limited(request: Request, players: Sequence[Player]) -> dict[str, Limits]:
+    """The limits of a run by the name that they were given for, '' for whoever has none. Raises ValueError."""
+    models = [player.seated for player in players if player.seated.model]
+    names = {name for each in models for name in (each.model, f"{each.provider}:{each.model}")}
+    found: dict[str, Limits] = {}
+    for text in request.limits:
+        name, limits = parse_limits(text)
+        if name and name not in names:
+            known = ", ".join(sorted({each.model for each in models})) or "none"
+            raise ValueError(f"--limit {text}: no model is called {name!r}; there are {known}")
+        if name in found:
+            raise ValueError(
+                f"--limit {text}: {name or 'everybody'} is limited twice: say it in one, as rpm=5,tpm=9"
+            )
+        found[name] = limits
     return found
 
 

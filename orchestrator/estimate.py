@@ -36,8 +36,9 @@ from sqlmodel import Session, col, select
 
 from engine import View
 from orchestrator import batch
-from orchestrator.duel import read_price, seat_players
+from orchestrator.duel import limited, read_price, seat_players
 from orchestrator.history import UNKNOWN, Course, History, Sight, Who, around, neighbours, read, read_one, who
+from orchestrator.limits import Limits, limits_of
 from orchestrator.players import Seated
 from orchestrator.programme import Board
 from orchestrator.record import tables
@@ -71,7 +72,10 @@ ANSWER: Mapping[str, float] = {
 # Standard deviations of logarithms: how far means may lie apart.
 GUESSED = 0.9  # a guess from the truth
 OTHER_GAME = 0.5  # of the same model at another game
-OTHER_RUN = 0.15  # at the same game in another run: other opponents, another day
+OTHER_RUN = 0.15  # at the same game in another run: other openings, another day
+OTHER_TABLE = (
+    0.35  # the length of a match from that between others: three times as long, where one is no match
+)
 PLAY = 0.05  # the length of a match between these players and one between bots, beyond what bots vary
 TOKENS = 0.15  # tokens to a character
 LATENCY = 0.6
@@ -111,14 +115,6 @@ class Lot:
     players: tuple[int, ...]
     matches: int
     opening: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """What a service takes in a minute from one model; None: as much as comes."""
-
-    requests: float | None = None
-    tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +190,7 @@ def estimate(
     history: History = UNKNOWN,
     *,
     concurrency: int = 8,
-    limits: Mapping[tuple[str, str], Limit] | None = None,
+    limits: Mapping[tuple[str, str], Limits] | None = None,
     seed: int = 0,
     wave_s: WaveSeconds = batch.VENDORS_SAY_S,
     book: PriceBook | None = None,
@@ -249,7 +245,7 @@ def forecast(
     history: History,
     *,
     concurrency: int,
-    limits: Mapping[tuple[str, str], Limit],
+    limits: Mapping[tuple[str, str], Limits],
     seed: int,
     wave_s: WaveSeconds = batch.VENDORS_SAY_S,
     book: PriceBook,
@@ -419,7 +415,11 @@ def answer_belief(asked: Who, lot: Lot, sights: Sequence[Sight], longest: int) -
 def length_belief(
     table: tuple[Who, ...], lot: Lot, played: Rehearsal, courses: Sequence[Course]
 ) -> tuple[Belief, float]:
-    """Plies of a match, and the squared coefficient of variation between matches."""
+    """Plies of a match, and the squared coefficient of variation between matches.
+
+    Whoever sits at a table makes its matches long or short, so each other table is one observation, however many
+    matches it had and however many records know it: it lies as far from what they have in common as this one does.
+    """
     here = [course for course in courses if _same_game(course, lot) and set(course.table) & _models_of(table)]
     lengths = list(played.lengths)
     usual = fmean(lengths)
@@ -430,11 +430,15 @@ def length_belief(
         squares += sum((each / mean - 1) ** 2 for each in course.plies)
         freedom += len(course.plies) - 1
     spread2 = squares / freedom
-    beliefs = [Belief(usual, math.hypot(PLAY, math.sqrt(bots)))]
+    tables: dict[tuple[Who, ...], list[Belief]] = {table: [Belief(usual, math.hypot(PLAY, math.sqrt(bots)))]}
     for course in here:
-        drift = 0.0 if course.own and course.table == table else OTHER_RUN
         sd = math.sqrt(max(spread2, 1e-4) / len(course.plies)) * _widened(freedom)
-        beliefs.append(Belief(fmean(course.plies), sd).drifted(drift))
+        found = Belief(fmean(course.plies), sd).drifted(0.0 if course.own else OTHER_RUN)
+        tables.setdefault(course.table, []).append(found)
+    beliefs = tables.pop(table)
+    if tables:
+        others = pooled(*(pooled(*each).drifted(OTHER_TABLE) for each in tables.values()))
+        beliefs.append(others.drifted(OTHER_TABLE))
     return pooled(*beliefs), spread2
 
 
@@ -771,7 +775,7 @@ class _Clock(NamedTuple):
     players: Sequence[Seated]
     concurrency: int
     matches: int
-    limits: Mapping[tuple[str, str], Limit]
+    limits: Mapping[tuple[str, str], Limits]
 
     def hours(self, taken: Mapping[int, Drawn]) -> float:
         work = sum(drawn.seconds for drawn in taken.values())
@@ -783,10 +787,12 @@ class _Clock(NamedTuple):
                 for player, each in taken.items()
                 if (self.players[player].provider, self.players[player].model) == model
             )
-            if limit.requests:
-                seconds.append(60 * drawn.calls / limit.requests)
-            if limit.tokens:
-                seconds.append(60 * (drawn.input + drawn.output) / limit.tokens)
+            if limit.requests_per_minute:
+                seconds.append(60 * drawn.calls / limit.requests_per_minute)
+            if limit.tokens_per_minute:
+                seconds.append(60 * (drawn.input + drawn.output) / limit.tokens_per_minute)
+            if limit.in_flight:
+                seconds.append(drawn.seconds / limit.in_flight)
         return max(seconds) / 3600
 
 
@@ -819,7 +825,7 @@ def of_run(
     lots: Iterable[Lot],
     *,
     concurrency: int = 8,
-    limits: Mapping[tuple[str, str], Limit] | None = None,
+    limits: Mapping[tuple[str, str], Limits] | None = None,
     seed: int = 0,
 ) -> Estimate:
     """What these matches, left of the run in a directory, will take at the prices that it began with.
@@ -875,14 +881,12 @@ def seconds_per_wave(paths: Iterable[Path], players: Iterable[Seated]) -> WaveSe
     return found or batch.VENDORS_SAY_S
 
 
-def of_request(
-    request: Request, beside: Path | None = None, *, limits: Mapping[tuple[str, str], Limit] | None = None
-) -> Estimate:
+def of_request(request: Request, beside: Path | None = None) -> Estimate:
     """What a run will take that has not begun; `beside` is its directory, and records next to it are asked.
 
-    Raises SpecError.
+    Raises SpecError, and ValueError for a limit that is of nobody.
     """
-    players = _seated(request)
+    players, limits = _seated(request)
     return estimate(
         players,
         lots_of(request),
@@ -894,17 +898,15 @@ def of_request(
     )
 
 
-def from_record(
-    path: Path, request: Request, *, limits: Mapping[tuple[str, str], Limit] | None = None
-) -> Estimate:
+def from_record(path: Path, request: Request) -> Estimate:
     """What is still to be paid of the run in a directory: after a pilot, or before it goes on.
 
-    Raises RecordError and SpecError.
+    Raises RecordError, SpecError, and ValueError for a limit that is of nobody.
     """
     with reading(path) as session:
         rows = session.execute(text("SELECT pair, swap FROM match WHERE status = 'finished'"))
         finished = {(pair, swap) for pair, swap in rows}
-    players, lots = _seated(request), lots_of(request, finished)
+    (players, limits), lots = _seated(request), lots_of(request, finished)
     return of_run(path, players, lots, concurrency=request.concurrency, limits=limits, seed=request.seed)
 
 
@@ -923,10 +925,16 @@ def lots_of(request: Request, finished: Collection[tuple[int, int]] = ()) -> lis
     ]
 
 
-def _seated(request: Request) -> list[Seated]:
-    """Its players, for nothing but to be looked at: nobody calls, and who has no price is no error."""
-    table = Table(ask_human=_nobody)
-    return [player.seated for player in seat_players(request, table, billed=True)]
+def _seated(request: Request) -> tuple[list[Seated], dict[tuple[str, str], Limits]]:
+    """Its players, for nothing but to be looked at, and what their services may be sent by provider and model.
+
+    Nobody calls, and who has no price is no error.
+    """
+    players = seat_players(request, Table(ask_human=_nobody), billed=True)
+    given = limited(request, players)
+    seated = [player.seated for player in players]
+    models = {(each.provider, each.model) for each in seated if each.model}
+    return seated, {model: limits for model in models if (limits := limits_of(*model, given)) is not None}
 
 
 async def _nobody(view: View) -> int | None:

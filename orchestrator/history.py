@@ -32,6 +32,7 @@ class Who(NamedTuple):
     """A player as an estimate tells players apart.
 
     `model` is the hash of a player that is no model; `effort` says `decision` where a model decides natively.
+    At another endpoint another one answers under the same name: a stand-in says nothing about the model.
     """
 
     provider: str
@@ -39,6 +40,7 @@ class Who(NamedTuple):
     style: str = ""
     track: str = ""
     effort: str = ""
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,8 @@ def who(seated: Seated) -> Who:
 
 def _who(kind: str, model: str, key: str, style: str, track: str, parameters: Mapping[str, Any]) -> Who:
     decides = parameters.get("mode") == "decision"
-    return Who(
-        kind, model or key, style, track, "decision" if decides else str(parameters.get("effort") or "")
-    )
+    effort = "decision" if decides else str(parameters.get("effort") or "")
+    return Who(kind, model or key, style, track, effort, str(parameters.get("endpoint") or ""))
 
 
 def neighbours(output: Path) -> list[Path]:

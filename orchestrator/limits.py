@@ -71,6 +71,12 @@ def parse_limits(text: str) -> tuple[str, Limits]:
     return model.strip(), Limits(**found)
 
 
+def limits_of(provider: str, model: str, given: Mapping[str, Limits]) -> Limits | None:
+    """Those of one model, where they are given by `provider:model`, by model, or for all as ''."""
+    found = (given.get(name) for name in (f"{provider}:{model}", model, ""))
+    return next((limits for limits in found if limits is not None), None)
+
+
 def _whole(number: str, word: str, text: str) -> int:
     digits = number.replace("_", "")
     if not (digits.isascii() and digits.isdigit() and 0 < int(digits[:18]) < 10**12):
@@ -591,9 +597,7 @@ class Lanes:
     def lane(self, provider: str, endpoint: str, model: str) -> Lane:
         key = provider, endpoint, model
         if key not in self._lanes:
-            name = f"{provider}:{model}"
-            known = (self._limits.get(word) for word in (name, model, ""))
-            limits = next((limits for limits in known if limits is not None), None)
+            name, limits = f"{provider}:{model}", limits_of(provider, model, self._limits)
             first = NEARBY if is_loopback(endpoint) else Pace.FIRST
             self._lanes[key] = Lane(name, limits, self._on_change, self._clock, first)
             if self._closed:

@@ -26,7 +26,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.budget import PICO, walls
+from orchestrator.budget import PICO, names_of, walls
 from orchestrator.control import is_alive
 
 RECORD_FILE = "record.db"  # these three as in record/store.py and record/tables.py, which take long to import
@@ -524,7 +524,7 @@ def _add_walls(players: Iterable[dict[str, Any]], run: Mapping[str, Any]) -> Non
     """What each player may spend, where it has a wall of its own."""
     listed = list(players)
     given = [str(wall) for wall in run["request"].get("max_cost") or ()]
-    names = [{player["label"], player["spec"], player["model"]} - {""} for player in listed]
+    names = [names_of(player["label"], player["spec"], player["model"]) for player in listed]
     try:
         found = walls(given, names)
     except ValueError:
@@ -558,12 +558,13 @@ def raised(given: Iterable[str], reason: str, players: Sequence[Mapping[str, Any
         whose, of_player, amount = wall.rpartition("=")
         met = not reason.startswith("the budget of ")
         if of_player:
-            names = [
-                (player["label"], player["spec"], player["model"], str(player["number"]))
+            labels = [
+                player["label"]
                 for player in players
+                if whose == str(player["number"])
+                or whose in names_of(player["label"], player["spec"], player["model"])
             ]
-            label = next((each[0] for each in names if whose in each), "")
-            met = reason.startswith(f"the budget of {label} ")
+            met = any(reason.startswith(f"the budget of {label} ") for label in labels)
         elif not met:
             found.append(wall)
             continue

@@ -20,9 +20,12 @@ from orchestrator.programme import EACH_OTHER, SELF, Board, GameShare, Opponent,
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import RECORD_FILE, Record
 from orchestrator.table import Spec
-from providers.prices import PriceBook
+from providers.prices import PriceBook, price_from_text
 
 DEFAULT_GAME = "connect4"
+
+
+_TEXTS = {"max_cost": '["5", "PLAYER=2"]', "limits": '["rpm=500", "MODEL:calls=20"]'}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +62,24 @@ class Terms:
 
     def __post_init__(self) -> None:
         """Raises ValueError."""
-        for name in ("max_cost", "limits"):  # JSON and TOML have lists
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, sign in (("max_cost", "="), ("limits", ":")):
+            given = getattr(self, name)
+            if not isinstance(given, list | tuple) or not all(isinstance(each, str) for each in given):
+                raise ValueError(f"{name} is {given!r}: expected a list of texts, such as {_TEXTS[name]}")
+            object.__setattr__(self, name, tuple(_without_alias(each, sign) for each in given))
         for name, least in (("pairs", 1), ("opening", 0), ("concurrency", 1), ("attempts", 1)):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ValueError(f"{name} is {value!r}: expected a whole number, {least} or more")
+        if self.price is not None:  # also where every price is known
+            price_from_text(self.price)
+        share, tape = self.max_voids, self.cassette
+        if not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise ValueError(f"max_voids is {share!r}: expected a share from 0 to 1, such as 0.25")
+        if not isinstance(tape, str | None) or tape == "":
+            raise ValueError(f"cassette is {tape!r}: expected a folder, or leave it out")
+        if not isinstance(self.preflight, bool):
+            raise ValueError(f"preflight is {self.preflight!r}: expected true or false")
 
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
@@ -228,6 +243,14 @@ def _twice(names: Iterable[str]) -> str:
 def canonical(players: tuple[str, ...], book: PriceBook | None = None) -> tuple[str, ...]:
     """Specs as the record keeps them: aliases resolved, options in order. Raises SpecError."""
     return tuple(str(Spec.parse(spec, book or PriceBook.load())) for spec in players)
+
+
+def _without_alias(given: str, sign: str) -> str:
+    """A wall or a limit with the alias before its sign written out: `claude=2`, `claude:rpm=50`."""
+    if sign not in given:
+        return given
+    name, _, rest = given.rpartition(sign)
+    return f"{PriceBook.load().resolve(name.strip())}{sign}{rest}"
 
 
 def whole_game(game: str, variant: Mapping[str, int]) -> tuple[str, dict[str, int]]:

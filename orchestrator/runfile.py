@@ -44,7 +44,7 @@ ABOUT: Mapping[str, str] = {
     "temperature": "without one it is the service's own",
     "max_tokens": "longest answer, thinking included",
     "timeout": "seconds for one call",
-    "tier": "the service's queue: standard, flex, priority",
+    "tier": "the service's queue: standard, flex, priority or batch",
     HOW: "How it is played. These may be changed whenever the run goes on",
     "concurrency": "matches at once",
     "attempts": "tries of one call before its match is void",

@@ -384,7 +384,8 @@ def _decision_body(request: Request) -> dict[str, Any]:
 
 def _decision(request: Request, answer: Any) -> Reply:
     blocked = (answer.get("prompt_feedback") or {}).get("block_reason")
-    usage, model = _decision_usage(answer.get("usage") or {}), request.model
+    usage = _decision_usage(answer.get("usage") or {})
+    model = answer.get("model") or request.model  # the service names none, a stand-in does
     if blocked and not answer.get("answers"):
         return Reply("", usage, "refusal", f"blocked:{blocked}", model=model)
     said = answer["answers"]["answer"]

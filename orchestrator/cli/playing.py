@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.estimate import Estimate
     from orchestrator.events import Events
     from orchestrator.log import Log
+    from orchestrator.players import Player
     from orchestrator.record.store import Record
     from orchestrator.request import Request
 
@@ -217,6 +218,7 @@ def begin(
             if resume:
                 request = gone_on_with(record, kind, lambda known: same(asked, known))
                 agree(left(request, record), request, given)
+                keep(record, request)
             else:
                 runfile.write(output, request)
             status = (
@@ -236,7 +238,7 @@ def begin(
 
 
 def gone_on_with(record: Record, kind: str, asked: Callable[[Request], dict[str, Any]]) -> Request:
-    """The request on record as it is to be played now, and so from now on on record and in the run's file."""
+    """The request on record as it is to be played now; what is wrong with it is found before anything is written."""
     from orchestrator import runfile
     from orchestrator.record.database import RecordError
     from orchestrator.request import request_on_record
@@ -247,13 +249,19 @@ def gone_on_with(record: Record, kind: str, asked: Callable[[Request], dict[str,
             f"{record.directory} was begun by another command: go on with: {again(known, record)}"
         )
     request = runfile.resumed_request(record, asked(known))
-    require_keys(request)
+    check_terms(request, begun=True)
+    return request
+
+
+def keep(record: Record, request: Request) -> None:
+    """What was asked of a run that goes on, from now on in its file and on record."""
+    from orchestrator import runfile
+
     runfile.write(record.directory, request)  # first: a file that lags behind would read as asking for less
     run = record.run()
-    if run is not None and request != known:
+    if run is not None and run.request != request.to_json():
         run.request = request.to_json()
         record.put(run)
-    return request
 
 
 # ── before anything is made ──────────────────────────────────────────────────────────────────────
@@ -283,27 +291,10 @@ def specs(text: str, words: Iterable[str] = ()) -> list[str]:
 def check(request: Request) -> None:
     """Everything that can be wrong is found before a directory is made."""
     import engine
-    from orchestrator.cli.human import ask_for_move
-    from orchestrator.duel import batched, seat_players, walled
-    from orchestrator.limits import parse_limits
     from orchestrator.players import BotPlayer
     from orchestrator.request import draw_opening
-    from orchestrator.table import Table
 
-    players = seat_players(request, Table(ask_human=ask_for_move))
-    walled(request, players)
-    batched(players)
-    models = {
-        name
-        for each in players
-        for name in (each.seated.model, f"{each.seated.provider}:{each.seated.model}")
-    }
-    for limit in request.limits:
-        name, _ = parse_limits(limit)
-        if name and name not in models:
-            known = ", ".join(sorted({each.seated.model for each in players} - {""}))
-            raise ValueError(f"--limit {limit}: no model is called {name!r}; there are {known or 'none'}")
-    require_keys(request)
+    players = check_terms(request)
     for board, _ in request.boards():
         game = engine.new(board.game, 0, **board.variant)
         for player in (players[number - 1] for number in board.players):
@@ -312,6 +303,20 @@ def check(request: Request) -> None:
     for pair in range(request.pairs):
         seed = engine.derive(request.seed, "pair", request.deal(pair))
         draw_opening(request.board(pair), request.opening, seed)
+
+
+def check_terms(request: Request, *, begun: bool = False) -> list[Player]:
+    """Who plays, once it is sure that nothing is wrong with what they are asked; `begun`: prices are on record."""
+    from orchestrator.cli.human import ask_for_move
+    from orchestrator.duel import batched, limited, seat_players, walled
+    from orchestrator.table import Table
+
+    players = seat_players(request, Table(ask_human=ask_for_move), billed=begun)
+    walled(request, players)
+    limited(request, players)
+    batched(players)
+    require_keys(request)
+    return players
 
 
 def require_keys(request: Request) -> None:

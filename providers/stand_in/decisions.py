@@ -139,13 +139,13 @@ def _write_gemini(reply: Reply, body: Body) -> Body:
     }
     if reply.probabilities is None:
         blocked = "prohibited_content" if reply.finish_detail == "blocked" else "safety"
-        return {"prompt_feedback": {"block_reason": blocked}, "usage": usage}
+        return {"prompt_feedback": {"block_reason": blocked}, "model": reply.model, "usage": usage}
     ((name, question),) = body["questions"].items()
     values = list(question["criteria"])
     shares = {value: reply.probabilities[n] for value, n in zip(values, _numbers(values), strict=True)}
     best = max(shares, key=shares.__getitem__)
     answer = {"type": "choice", "choice": best, "confidence": shares[best], "probabilities": shares}
-    return {"answers": {name: answer}, "usage": usage}
+    return {"answers": {name: answer}, "model": reply.model, "usage": usage}
 
 
 OPENAI_DECISIONS = Wire(

@@ -148,7 +148,92 @@ def test_a_wall_is_for_a_player_by_any_name_that_people_use(service: stand_in.Se
     pair = ("duel", "claude", "vs", "gpt", *QUICK, "--games", "2", "--dry-run")
     assert orchestrator(*pair, "--max-cost", "claude=1", "--max-cost", "gpt-6.1-sol=1").exit_code == 0
     wrong = orchestrator(*pair, "--max-cost", "gemini=1")
-    assert wrong.exit_code == 2 and "there are claude, gpt, or use their numbers from 1" in wrong.stderr
+    assert wrong.exit_code == 2 and "there are claude-sonnet-5-5, gpt-6.1-sol, or" in wrong.stderr
+    for twice in (("5", "7"), ("claude=1", "claude-sonnet-5-5=2")):
+        told = orchestrator(*pair, *(word for wall in twice for word in ("--max-cost", wall)))
+        assert told.exit_code == 2 and "is given twice" in told.stderr
+
+
+def test_a_wall_by_an_alias_shows_in_the_status(service: stand_in.Server) -> None:
+    orchestrator(
+        "duel",
+        "claude",
+        "vs",
+        "bot:random",
+        *QUICK,
+        "--games",
+        "2",
+        "--max-cost",
+        "claude=1",
+        "--output",
+        "run",
+    )
+    told = json.loads(orchestrator("status", "run", "--json").stdout)
+    assert told["players"][0]["budget_usd"] == 1
+
+
+def test_a_limit_is_of_somebody_who_plays_and_takes_its_time(service: stand_in.Server) -> None:
+    pair = ("duel", "claude", "vs", "gpt", *QUICK, "--games", "10", "--dry-run", "--display", "json")
+    wrong = orchestrator(*pair, "--limit", "nobody:rpm=5")
+    assert wrong.exit_code == 2 and "'nobody'; there are claude-sonnet-5-5, gpt-6.1-sol" in wrong.stderr
+    twice = orchestrator(*pair, "--limit", "rpm=5", "--limit", "calls=5")
+    assert twice.exit_code == 2 and "everybody is limited twice" in twice.stderr
+    hours = [
+        json.loads(orchestrator(*pair, *limit).stdout)["hours"][1]
+        for limit in ((), ("--limit", "claude:rpm=1"))
+    ]
+    assert hours[1] > 5 * hours[0]
+
+
+def test_a_refused_order_to_go_on_changes_nothing() -> None:
+    orchestrator(*DUEL, "--games", "2", "--output", "run", "--max-cost", "0.2")
+
+    def kept() -> tuple[str, object]:
+        told = json.loads(orchestrator("status", "run", "--json").stdout)
+        return Path("run/run.toml").read_text(), told["request"]
+
+    before = kept()
+    for given, says in (
+        (("--max-cost", "nobody=3"), "no player is called 'nobody'"),
+        (("--max-cost", "-3"), "expected dollars"),
+        (("--limit", "nobody:rpm=5"), "no model is called 'nobody'"),
+        (("--limit", "rpm=x"), "expected a whole number"),
+    ):
+        refused = orchestrator(*RESUME, *given)
+        assert refused.exit_code == 2 and says in refused.stderr
+        assert kept() == before
+    assert orchestrator(*RESUME, "--max-cost", "9", "--dry-run").exit_code == 0
+    assert kept() == before, "a dry run only says what it would cost"
+    assert orchestrator(*RESUME).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('max_cost = "12"', "expected a list of texts"),
+        ("max_cost = [12]", "expected a list of texts"),
+        ("max_cost = 12", "expected a list of texts"),
+        ('max_voids = "some"', "expected a share from 0 to 1"),
+        ("preflight = 1", "expected true or false"),
+        ("cassette = 3", "expected a folder"),
+        ("concurrency = true", "expected a whole number"),
+    ],
+)
+def test_what_is_edited_wrongly_is_refused_in_its_words(line: str, says: str) -> None:
+    orchestrator(*DUEL, "--games", "2", "--output", "run")
+    file, name = Path("run/run.toml"), line.partition(" ")[0]
+    text = file.read_text()
+    file.write_text(re.sub(rf"(?m)^(# )?{name} .*$", line, text, count=1))
+    refused = orchestrator(*RESUME)
+    assert refused.exit_code == 2 and f"run.toml: {name} is" in refused.stderr and says in refused.stderr
+
+
+def test_a_decision_of_the_stand_in_is_no_decision_of_the_model(service: stand_in.Server) -> None:
+    for model in ("google:gemini-decision-1", "openai:gpt-6-luna"):
+        done = orchestrator(
+            "duel", model, "vs", "bot:random", *QUICK, "--games", "2", "--mode", "decision", "--unpriced"
+        )
+        assert "STAND-IN: " in done.stdout
 
 
 @pytest.mark.parametrize(

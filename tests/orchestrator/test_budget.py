@@ -91,3 +91,6 @@ def test_walls_are_given_in_dollars_by_any_name() -> None:
             walls((text,), players)
     with pytest.raises(ValueError, match="several players are called 'a'"):
         walls(("a=1",), [{"a"}, {"a"}])
+    for twice in (("1", "2"), ("a=1", "b=2")):
+        with pytest.raises(ValueError, match="given twice"):
+            walls(twice, [{"a", "b"}])

@@ -20,18 +20,19 @@ from orchestrator.estimate import (
     ANSWER,
     Belief,
     Estimate,
-    Limit,
     Lot,
     estimate,
     from_record,
     heeded,
+    length_belief,
     lots_of,
     mean_of,
     of_request,
     pooled,
     spread_of,
 )
-from orchestrator.history import Course, History, Sight, neighbours, read, who
+from orchestrator.history import Course, History, Sight, Who, neighbours, read, who
+from orchestrator.limits import Limits
 from orchestrator.players import Seated
 from orchestrator.programme import GameShare, Opponent
 from orchestrator.record.database import RecordError
@@ -330,17 +331,47 @@ def test_one_model_on_both_sides_is_wrong_on_both() -> None:
     assert twice.total.pico.high / twice.total.pico.low > 0.8 * width  # were they independent: width ** 0.7
 
 
+def test_matches_between_others_say_little_of_their_length() -> None:
+    """However many of them, in however many records; a pilot soon knows better."""
+    sharp, greedy, chance = (
+        tuple(sorted(map(who, seats("gpt", other)))) for other in ("bot:mcts:200", "bot:greedy", "bot:random")
+    )
+    lot = Lot("connect4", {}, (0, 1), 60)
+    played = rehearse("connect4", {}, [OPEN], seed=1)
+
+    def course(table: tuple[Who, ...], plies: int, *, own: bool = False) -> Course:
+        return Course("connect4", {}, table, own, (plies,) * 40)
+
+    def length(*known: Course) -> Belief:
+        return length_belief(greedy, lot, played, known)[0]
+
+    elsewhere = (course(chance, 18), course(sharp, 19))
+    assert length(*elsewhere).sd > 0.25
+    assert length(course(chance, 18)).sd == pytest.approx(length(*[course(chance, 18)] * 9).sd, rel=0.05)
+    pilot = Course("connect4", {}, greedy, True, (28, 30, 25, 33, 21, 31))
+    assert 25 < length(*elsewhere, pilot).mean < 29 and length(*elsewhere, pilot).sd < 0.15
+    assert length(course(greedy, 28)).sd < 0.2 < length(course(chance, 28)).sd
+    assert length(course(chance, 28, own=True)).sd > 0.2, "another table of the same run is another table"
+
+
+def test_what_a_stand_in_showed_says_nothing_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    (real,) = {who(seat) for seat in seats("gpt", "bot:random")[:1]}
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    (fake,) = {who(seat) for seat in seats("gpt", "bot:random")[:1]}
+    assert fake != real and fake._replace(endpoint=real.endpoint) == real
+
+
 def test_a_limit_and_a_narrow_gate_take_time() -> None:
     model = "openai", "gpt-6.1-sol"
     free, alone, slow = (
         of("gpt", "gpt", matches=100, **how).hours
-        for how in ({}, {"concurrency": 1}, {"limits": {model: Limit(requests=1)}})
+        for how in ({}, {"concurrency": 1}, {"limits": {model: Limits(requests_per_minute=1)}})
     )
     assert free and alone and slow
     assert alone.expected > 5 * free.expected
     calls = of("gpt", "gpt", matches=100).total.calls.expected
     assert slow.expected == pytest.approx(calls / 60)
-    assert of("gpt", "gpt", matches=100, limits={model: Limit(tokens=1e9)}).hours == free
+    assert of("gpt", "gpt", matches=100, limits={model: Limits(tokens_per_minute=10**9)}).hours == free
 
 
 # ── records ──────────────────────────────────────────────────────────────────────────────────────
