@@ -59,6 +59,7 @@ Back = Callable[[tables.Call, Reply | ProviderError], None]
 
 DAY_S = 86_400.0
 VENDORS_SAY_S = (60.0, 3600.0, DAY_S)
+FOUND = "its submission's answer was lost, and the batch was found"  # what a wave's row then says
 GRACE_S = 10.0  # for a submission that is on its way when the run ends
 FRAME_BYTES = 1024  # what a request's body holds besides its texts, generously
 
@@ -150,23 +151,31 @@ class Courier:
             raise self._halt(error) from error
         if batch is None or await self._is_anothers(batch):
             return False
+        self.wave.error = FOUND
         self._opened(batch)
         return True
 
     async def bring(self, awaited: set[str], hand: Hand, coming: Callable[[], None] = lambda: None) -> None:
-        """Wait for the end and `hand` each awaited call once what it came to; `coming` is told before the first."""
+        """Wait for the end and `hand` each awaited call once what it came to; `coming` is told before the first.
+
+        A batch that was only found, and has nothing of ours when it ends, was somebody else's: a service without
+        names for batches knows no better. Ours then never arrived.
+        """
+        mine, billed = len(awaited), True
         try:
             await self._end()
             coming()
             await self._patiently(partial(self._results, awaited, hand))
             why = "the batch ended without a result for this call"
+            if self.wave.error == FOUND and len(awaited) == mine:
+                why, billed = "the batch that was taken for it was another's: this call never arrived", False
         except Final as error:
             if error.kind in ("auth", "quota"):  # it can be had another day, with another key
                 raise self._halt(error) from error
             coming()
             why = self._lost(error)
         for call in sorted(awaited):
-            self._hand(call, Retryable("protocol", why, possibly_billed=True), hand)
+            self._hand(call, Retryable("protocol", why, possibly_billed=billed), hand)
         self.tell("ended", done=self._done, failed=self._failed)
 
     def close(self) -> None:
@@ -378,13 +387,6 @@ class Desk:
                 sent.courier.tell("left")
             calls = sum(sent.courier.wave.calls for sent in self._sent)
             self._events.emit("notice", text=left_open(len(self._sent), calls))
-
-    async def cancel_all(self) -> int:
-        """Ask the services to stop every wave that is out; how many were asked. Their results stay to be collected."""
-        return await cancel_all(
-            [sent.courier.wave for sent in self._sent],
-            self._providers,
-        )
 
     # ── a match's side ───────────────────────────────────────────────────────────────────────────
 

@@ -53,7 +53,7 @@ def names_of(label: str, spec: str, model: str) -> set[str]:
 def _pico(amount: str, text: str) -> int:
     try:
         dollars = Decimal(amount.strip().removeprefix("$"))
-        if dollars.is_finite() and dollars > 0:
+        if dollars.is_finite() and 0 < dollars < 1_000_000:
             return int(dollars * PICO)
     except InvalidOperation:
         pass
@@ -106,11 +106,6 @@ class Budget:
     def reserved(self, player: int = RUN) -> int:
         """The worst of what is out, in pico-dollars."""
         return self._reserved[player]
-
-    def raise_walls(self, walls: Mapping[int, int]) -> None:
-        """Other walls from now on; whoever waits is looked at again."""
-        self.walls = dict(walls)
-        self._look()
 
     async def reserve(self, player: int, worst_pico: int) -> Reservation:
         """Room for a call of `player` that costs at most so much. Raises WallReached; cancelling gives it back."""

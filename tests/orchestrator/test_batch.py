@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from orchestrator import batch
-from orchestrator.batch import Desk, Pace, collect, forecast, open_waves, seconds_per_wave, span
+from orchestrator.batch import Desk, Pace, cancel_all, collect, forecast, open_waves, seconds_per_wave, span
 from orchestrator.events import Event, Events
 from orchestrator.lines import Line
 from orchestrator.players import Gate, Halt, Stopped, StopSign
@@ -680,6 +680,24 @@ def test_a_submission_whose_answer_is_lost_is_found_and_not_repeated(tmp_path) -
     )
 
 
+def test_a_strangers_batch_that_was_taken_for_a_lost_wave_is_not_on_our_bill(tmp_path) -> None:
+    """Somebody else's of the same size, at the same time and service, under the same key."""
+
+    class Crowded(Service):
+        async def submit(self, name: str, requests: Mapping[str, Request]) -> str:
+            if not self.batches:
+                await super().submit("theirs", {f"their-{call}": each for call, each in requests.items()})
+                raise Retryable("connection", "did not arrive")
+            return await super().submit(name, requests)
+
+        async def find(self, name: str, since_unix: float, ids: Sequence[str]) -> str | None:
+            return next(iter(self.batches))
+
+    came, wave, _ = with_broken(tmp_path, Crowded(random.Random(1)))
+    assert [(error.kind, error.possibly_billed) for error in came] == [("protocol", False)] * 2
+    assert "another's" in came[0].message and wave.batch == "batch-1"
+
+
 @pytest.mark.parametrize("closed", [False, True], ids=["open", "closed by now"])
 def test_another_players_wave_is_not_taken_for_a_lost_one(tmp_path, closed) -> None:
     """A service without names finds by time and size, and both players' waves have the same."""
@@ -853,7 +871,7 @@ def test_stopping_waits_for_nothing_and_costs_nothing(tmp_path) -> None:
             assert process.kinds() == {"sent": 1}, "the other was never on the bill"
             assert [(wave.status, wave.batch) for wave in process.waves()] == [("open", "batch-1")]
             assert [e["status"] for e in process.told if e["type"] == "wave"] == ["submitted", "left"]
-            assert await process.desk.cancel_all() == 1
+            assert await cancel_all(process.waves(), {1: service}) == 1
             assert service.cancelled == ["batch-1"]
 
             service.batches["batch-1"].polls = 0
