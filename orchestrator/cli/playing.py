@@ -212,12 +212,14 @@ def begin(
             output = output or default_output(request)
             check(request)
             agree(before(request, output), request, given)
+            make_cassette(request)
         assert output is not None
         log = Log(given["log_file"])
         with open_record(output, resume=resume) as record:
             if resume:
                 request = gone_on_with(record, kind, lambda known: same(asked, known))
                 agree(left(request, record), request, given)
+                make_cassette(request)
                 keep(record, request)
             else:
                 runfile.write(output, request)
@@ -229,12 +231,21 @@ def begin(
     except (RecordError, CassetteError, OSError, ValueError) as error:
         from orchestrator.cli import text
 
-        click.echo(f"error: {text.clean(str(error))}", err=True)
+        told = str(error)
+        if isinstance(error, OSError):
+            told = f"{error.filename or output}: {error.strerror or error}; give a place that can be written"
+        click.echo(f"error: {text.clean(told)}", err=True)
         sys.exit(WRONG_USE)
     if status == INTERRUPTED:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, signal.SIG_IGN)  # pressed once more, while the interpreter ends
     sys.exit(status)
+
+
+def make_cassette(request: Request) -> None:
+    """A tape that cannot be made is found before the first call is paid. Raises OSError."""
+    if request.cassette:
+        Path(request.cassette).mkdir(parents=True, exist_ok=True)
 
 
 def gone_on_with(record: Record, kind: str, asked: Callable[[Request], dict[str, Any]]) -> Request:

@@ -207,6 +207,18 @@ def test_a_refused_order_to_go_on_changes_nothing() -> None:
     assert orchestrator(*RESUME).exit_code == 0
 
 
+@pytest.mark.parametrize("option", ["--output", "--cassette", "--log-file"])
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_paid(option: str) -> None:
+    Path("file").touch()
+    places = {"--output": "run", option: "file/place"}
+    refused = orchestrator(*DUEL, "--games", "2", *(word for given in places.items() for word in given))
+    assert refused.exit_code == 2 and made() == ["file"]
+    assert (
+        refused.stderr.rstrip().endswith("; give a place that can be written")
+        and "error: file" in refused.stderr
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
