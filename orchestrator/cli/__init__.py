@@ -7,6 +7,9 @@ that `--help` needs, so that it answers at once.
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+from pathlib import Path
 
 import click
 
@@ -66,4 +69,7 @@ def main() -> None:
     """Language models duel at real games: a result, a bill and data one can trust."""
     from orchestrator.cli.environment import load
 
+    for name in ("stdout", "stderr"):  # where it is closed, the next file to be opened would take its place
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # until the process ends
     load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+WRONG_USE = 2  # nothing of what was named is a run
 ROOM_FOR_BEGAN = 96  # columns from where it has one of its own
 STYLES = {
     "running": "green",
@@ -37,9 +39,10 @@ def command(places: tuple[Path, ...], as_json: bool) -> None:
     `orchestrator status RUN` tells more of one.
     """
     found, unread = read(places)
+    nothing_there = WRONG_USE if places and unread and not found else 0
     if as_json:
         click.echo(json.dumps({"runs": found, "unreadable": unread}, indent=2, allow_nan=False))
-        return
+        sys.exit(nothing_there)
     console = text.console()
     if found:
         console.print(table(found, console.width, time.time()))
@@ -47,6 +50,7 @@ def command(places: tuple[Path, ...], as_json: bool) -> None:
         console.print("No runs here. Play one: orchestrator duel bot:mcts:200 vs bot:greedy")
     for each in unread:
         console.print(f"left out: {text.one_line(each['why'], 300)}", style="dim")
+    sys.exit(nothing_there)
 
 
 def read(places: Sequence[Path]) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:

@@ -6,6 +6,7 @@ taken here; everything else comes from the caller.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,9 @@ class Record:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.path = directory / RECORD_FILE
+        for path in (directory, self.path):  # SQLite writes beside its file
+            if path.exists() and not os.access(path, os.W_OK):
+                raise RecordError(f"{path} cannot be written: make it so, or copy the run to where it can be")
         self._lock = _lock(directory)
         try:
             self._engine = connect(self.path)

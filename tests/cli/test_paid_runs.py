@@ -6,7 +6,11 @@ Through the real command, against the stand-in's server or with `sim:` and a mad
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -393,3 +397,19 @@ def test_generate_with_all_of_them(service: stand_in.Server) -> None:
     assert run_result(Path("run")).finished == 8
     resumed = orchestrator("generate", "--output", "run", "--resume")
     assert resumed.exit_code == 0 and "Estimate" not in resumed.stderr
+
+
+def test_a_record_that_cannot_be_written_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    orchestrator(*DUEL, "--games", "2", "--output", "run")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "record.db")  # root may write all
+    refused = orchestrator(*RESUME)
+    assert refused.exit_code == 2 and "record.db cannot be written" in refused.stderr
+
+
+def test_nobody_need_have_an_output_open() -> None:
+    """As in a shell with `>&-`: nothing is said, and the run is played."""
+    command = (
+        f"exec {sys.executable} -m orchestrator {shlex.join(DUEL)} --games 2 --yes --output run >&- 2>&-"
+    )
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
+    assert len(run_result(Path("run")).matches) == 2

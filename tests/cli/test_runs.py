@@ -227,3 +227,7 @@ def test_times_in_words() -> None:
         "9 days ago",
     ]
     assert len(moment(at, at)) == 5 and moment(at - 900 * 86_400, at).endswith(" 2024")
+
+
+def test_a_place_without_a_run_is_wrong_use() -> None:
+    assert invoke("runs", "nowhere").exit_code == 2 == invoke("runs", "nowhere", "--json").exit_code
