@@ -22,6 +22,7 @@ class Row(NamedTuple):
 
     name: str
     cells: Mapping[str, str]
+    ends: bool = False  # a gap follows
 
 
 def fitting(rows: Sequence[Row], columns: Sequence[str], width: int) -> list[str]:
@@ -69,5 +70,5 @@ def standings(
     for row in rows:
         before = [row.cells[first]] if first else []
         player = Text(text.one_line(row.name, 80), "bold")
-        made.add_row(*before, player, *(Text(row.cells[column]) for column in columns))
+        made.add_row(*before, player, *(Text(row.cells[column]) for column in columns), end_section=row.ends)
     return made
