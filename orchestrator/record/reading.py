@@ -173,6 +173,7 @@ class RunResult:
     boards: list[Board]
     standings: list[Standing]  # of every player over all boards
     matches: list[Played]
+    fell_back: frozenset[str] = frozenset()  # matches in which somebody's move was a fallback
 
     @property
     def pairs(self) -> list[dict[int, float]]:
@@ -297,8 +298,9 @@ def run_result(path: Path) -> RunResult:
         totals = [
             standing + _before(db, run.id, standing.player) for standing in _totals(players.values(), boards)
         ]
+        fell_back = frozenset(match for (match,) in db.execute("SELECT match FROM tally WHERE fallbacks"))
         session.expunge_all()
-    return RunResult(run, path, boards, totals, matches)
+    return RunResult(run, path, boards, totals, matches, fell_back)
 
 
 def _totals(players: Iterable[tables.Player], boards: Sequence[Board]) -> list[Standing]:
