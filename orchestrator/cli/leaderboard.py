@@ -2,41 +2,58 @@
 
 Players are joined by their hash, so the same spec with the same style, track and parameters is one
 player in all runs; but what the stand-in answered is never joined with what a model answered. Games,
-variants, numbers of seats and tracks are never pooled. Only duels of two are rated, and from complete pairs
-alone; everything else counts all finished matches. Pairs on one instance (the same seed played again in
-another run) or that repeat each other move by move are no independent news: together they count as one
-observation.
+variants, numbers of seats and tracks are never pooled. Ratings are of complete pairs alone (at a table: deals
+that everybody had from every seat); everything else counts all finished matches. Pairs on one instance (the same
+seed played again in another run) or that repeat each other move by move are no independent news: together they
+count as one observation. That only a whole pair that repeats another hangs together with it is meant so: short
+games repeat each other by chance, and by way of single matches everything would soon hang together.
+
+Beside the ratings stand those of clean matches alone, without a forfeit and without a fallback: who plays well but
+breaks rules is told from who plays badly. What they leave out is counted; it is no random sample.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, combinations
+from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from orchestrator.cli import text
+from orchestrator.cli.forms import (
+    chance_text,
+    elo_text,
+    rank_text,
+    rated_text,
+    to_csv,
+    to_json,
+    to_markdown,
+)
 from orchestrator.cli.rows import Row, fitting, standings
+from orchestrator.ratings.anchor import Anchor
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from orchestrator.ratings.bradley_terry import Interval, Pairing, Ratings
+    from orchestrator.ratings.bradley_terry import Interval, Result
+    from orchestrator.ratings.league import League, Rank
     from orchestrator.record.reading import Board as Played
     from orchestrator.record.reading import Played as Match
     from orchestrator.record.reading import RunResult, Standing
     from orchestrator.record.tables import Player
 
-FEW_PAIRS = 30  # below this a rating is called provisional
-ANCHOR = "bot:random"  # 0 Elo where it plays
 COLUMNS = (
     "Elo",
+    "> next",
+    "clean",
     "score",
     "W/D/L",
     "wrong",
@@ -46,6 +63,9 @@ COLUMNS = (
     "95 % in",
 )  # the last go first
 TABLE_COLUMNS = (
+    "Elo",
+    "> next",
+    "clean",
     "score",
     "rank",
     "points",
@@ -57,19 +77,34 @@ TABLE_COLUMNS = (
     "median",
     "95 % in",
 )
+MISFIT = 0.01  # a chi-square less likely than this is told
 WRONG = "Wrong: a model's first answers that were no legal move; of all its moves."
 
 
 @click.command(short_help="Standings over one run or many, with intervals.")
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--game", metavar="NAME", help="Only this game.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def command(runs: tuple[Path, ...], game: str | None, as_json: bool) -> None:
+@click.option(
+    "--anchor",
+    "anchors",
+    metavar="SPEC=ELO",
+    multiple=True,
+    callback=lambda _context, _option, given: tuple(_anchor_of(each) for each in given),
+    help="Who is at so many Elo, such as bot:random=0; by default the weakest bot, at 0. A second one sets the "
+    "unit of --overall.",
+)
+@click.option("--overall", is_flag=True, help="Also one board over all games, if all players share them.")
+@click.option("--json", "form", flag_value="json", help="For programs: all there is.")
+@click.option("--csv", "form", flag_value="csv", help="A row per player and board.")
+@click.option("--markdown", "form", flag_value="markdown", help="For a page, with who is better than whom.")
+def command(
+    runs: tuple[Path, ...], game: str | None, anchors: tuple[Anchor, ...], overall: bool, form: str | None
+) -> None:
     """Standings over RUNS, by default all of runs/*, one table per game, number of seats and track.
 
     Files that are no *.db are passed over, so that a shell's runs/* will do.
 
-    Exit status: 1 if a record could not be read, 2 if none could.
+    Exit status: 1 if a record could not be read or --overall cannot be had, 2 if no record could.
     """
     from orchestrator.record.database import RecordError
     from orchestrator.record.reading import run_result
@@ -86,18 +121,40 @@ def command(runs: tuple[Path, ...], game: str | None, as_json: bool) -> None:
         except RecordError as error:
             click.echo(f"left out: {text.one_line(str(error), 400)}", err=True)
             unread += 1
-    boards = [board for board in boards_of(results) if game in (None, board.game)]
-    if as_json:
-        click.echo(json.dumps([board.to_json() for board in boards], indent=2, allow_nan=False))
+    boards = [board for board in boards_of(results, anchors) if game in (None, board.game)]
+    over = over_games(boards, anchors) if overall else []
+    if form == "json":
+        click.echo(json.dumps(to_json(boards, over), indent=2, allow_nan=False))
+    elif form == "csv":
+        click.echo(to_csv(boards), nl=False)
+    elif form == "markdown":
+        click.echo(to_markdown(boards, over), nl=False)
     else:
-        _print(boards, game)
-    sys.exit(0 if not unread else 1 if results else 2)
+        _print(boards, game, over)
+    refused = [each.refused for each in over if each.refused]
+    for why in refused:
+        click.echo(f"no overall board: {text.one_line(why, 2000)}", err=True)
+    sys.exit(2 if not results else 1 if unread or refused else 0)
 
 
-def _print(boards: Sequence[Board], game: str | None) -> None:
+def _anchor_of(given: str) -> Anchor:
+    player, _, elo = given.rpartition("=")
+    try:
+        anchor = Anchor(player, float(elo))
+    except ValueError:
+        anchor = Anchor("", 0.0)
+    if not anchor.player or not math.isfinite(anchor.elo):
+        raise click.BadParameter(f"got {given!r}, expected a player and its Elo, such as bot:random=0")
+    return anchor
+
+
+def _print(boards: Sequence[Board], game: str | None, over: Sequence[Overall]) -> None:
     console = text.console()
     for board in boards:
         console.print(board_table(board, console))
+    for each in over:
+        if not each.refused:
+            console.print(overall_table(each))
     if not boards:
         console.print(f"No finished match{f' of {game}' if game else ''} on record.")
 
@@ -106,9 +163,10 @@ def _print(boards: Sequence[Board], game: str | None) -> None:
 
 
 class Pair(NamedTuple):
-    """A complete pair: for every two of its players the first's mean score, and what it may hang together with."""
+    """A complete pair: its matches, which of them are clean, and what it may hang together with."""
 
-    pairings: list[Pairing]
+    results: tuple[Result, ...]
+    clean: tuple[bool, ...]
     instance: Hashable  # equal for pairs from one seed
     moves: Hashable  # equal for exact repeats
 
@@ -120,17 +178,18 @@ class Line:
     player: Player
     name: str
     total: Standing
-    rank: int | None = None
+    rank: Rank | None = None
     elo: Interval | None = None
+    clean: Interval | None = None  # of clean matches alone
+    better: float | None = None  # P(stronger than the next below)
     pairs: int = 0  # that are independent of each other
+    provisional: bool = False
+    adrift: bool = False  # only won or only lost: how far off it is rests on the prior
 
 
 @dataclass(slots=True)
 class Board:
-    """One game, one variant, so many seats, one set of tracks. `clusters`: pairs that hang together, one entry each.
-
-    Only boards of two seats are rated: what a first place among four is worth, Elo cannot say.
-    """
+    """One game, one variant, so many seats, one set of tracks. `clusters`: pairs that hang together, one entry each."""
 
     game: str
     variant: Mapping[str, int]
@@ -139,7 +198,12 @@ class Board:
     lines: dict[str, Line] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
     clusters: list[list[Pair]] = field(default_factory=list)
+    played: list[tuple[float, str, Result]] = field(default_factory=list)
+    """Every finished match: when it ended, its id, and what came of it."""
     zero: str = "the mean of all"
+    league: League | None = None
+    clean: League | None = None
+    unclean: int = 0  # matches of complete pairs that are not in it
 
     @property
     def title(self) -> str:
@@ -150,54 +214,61 @@ class Board:
             parts.append(f"{' and '.join(self.tracks)} track")
         return " · ".join(parts)
 
-    def ranked(self) -> list[Line]:
-        """By rating, then by score; the unrated last."""
+    @property
+    def unpaired(self) -> int:
+        """Finished matches that are in no complete pair."""
+        return len(self.played) - sum(len(pair.results) for pair in self.pairs)
 
-        def key(line: Line) -> tuple[bool, float, float, str]:
-            return line.elo is None, -(line.elo.mid if line.elo else 0), -line.total.score, line.name
+    @property
+    def results(self) -> list[Result]:
+        """Of all finished matches, in the order in which they ended."""
+        return [result for _, _, result in sorted(self.played, key=itemgetter(0, 1))]
+
+    def ranked(self) -> list[Line]:
+        """By rating, then by score; the unrated last. Who never met the most, even by way of others, below them."""
+
+        def key(line: Line) -> tuple[bool, int, float, float, str]:
+            island = self._island(line)
+            return line.elo is None, island, -(line.elo.mid if line.elo else 0), -line.total.score, line.name
 
         return sorted(self.lines.values(), key=key)
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "game": self.game,
-            "variant": dict(self.variant),
-            "seats": self.seats,
-            "tracks": list(self.tracks),
-            "pairs": len(self.pairs),
-            "distinct_pairs": len(self.clusters),
-            "elo_zero": self.zero if self.seats == 2 else None,
-            "players": [line_json(line) for line in self.ranked()],
-        }
+    def key(self, line: Line) -> str:
+        """What a line is called in the league."""
+        return next(key for key, each in self.lines.items() if each is line)
+
+    def _island(self, line: Line) -> int:
+        if self.league is None or line.elo is None:
+            return 0
+        return self.league.islands.index(self.league.island(self.key(line)))
 
 
-def boards_of(results: Iterable[RunResult]) -> list[Board]:
+def boards_of(results: Iterable[RunResult], anchors: Sequence[Anchor] = ()) -> list[Board]:
     """Every game and track with a finished match, rated."""
     from orchestrator.record.reading import all_kept
 
     with all_kept():
-        return _boards_of(results)
+        return _boards_of(results, anchors)
 
 
-def _boards_of(results: Iterable[RunResult]) -> list[Board]:
+def _boards_of(results: Iterable[RunResult], anchors: Sequence[Anchor]) -> list[Board]:
     boards: dict[tuple[str, str, int, tuple[str, ...]], Board] = {}
-    for played in (board for result in results for board in result.boards):
+    for fell_back, played in ((result.fell_back, board) for result in results for board in result.boards):
         if not played.finished:
             continue
         tracks = tuple(sorted({s.player.track for s in played.standings if s.player.track}))
         seats = len(played.standings)
         key = played.game, json.dumps(played.variant, sort_keys=True), seats, tracks
         board = boards.setdefault(key, Board(played.game, played.variant, tracks, seats))
-        _join(board, played)
+        _join(board, played, fell_back)
     for board in boards.values():
         board.clusters = clusters_of(board.pairs)
         _name(board)
-        if board.seats == 2:
-            _rate(board)
+        _rate(board, anchors)
     return [board for _, board in sorted(boards.items())]
 
 
-def _join(board: Board, played: Played) -> None:
+def _join(board: Board, played: Played, fell_back: frozenset[str]) -> None:
     names = {standing.player.id: _identity(standing) for standing in played.standings}
     for standing in played.standings:
         name = names[standing.player.id]
@@ -207,36 +278,43 @@ def _join(board: Board, played: Played) -> None:
             # A duel numbers players of one label; over runs the number says nothing.
             label = re.sub(r" #\d+$", "", standing.player.label)
             board.lines[name] = Line(standing.player, label, standing)
-    board.pairs += _complete_pairs(played, names)
+    results = {match.id: _result(match, names) for match in played.finished}
+    board.played += [(match.finished or 0.0, match.id, results[match.id]) for match in played.finished]
+    board.pairs += _complete_pairs(played, names, results, fell_back)
 
 
 def _identity(standing: Standing) -> str:
     return standing.player.hash + (" (stand-in)" if _fakes(standing) else "")
 
 
-def _complete_pairs(played: Played, names: Mapping[int, str]) -> Iterator[Pair]:
-    """Every pair that was played from all sides by players who differ."""
-    from orchestrator.ratings.bradley_terry import Pairing
+def _result(match: Match, names: Mapping[int, str]) -> Result:
+    from orchestrator.ratings.bradley_terry import Result
 
+    sat = match.sat
+    return Result(tuple(names[player] for player in sat), tuple(match.scores[player] for player in sat))
+
+
+def _complete_pairs(
+    played: Played, names: Mapping[int, str], results: Mapping[str, Result], fell_back: frozenset[str]
+) -> Iterator[Pair]:
+    """Every pair that was played from all sides by players who differ."""
     pairs: dict[int, list[Match]] = {}
     for match in played.finished:
         pairs.setdefault(match.pair, []).append(match)
-    rivals = [(a, b) for a, b in combinations(sorted(names), 2) if names[a] != names[b]]
     everybody = tuple(sorted(names.values()))
+    if len(set(everybody)) == 1:
+        return
     for matches in pairs.values():
-        if rivals and len(matches) == len(names):
-            scores = [match.scores for match in matches]
-            pairings = [
-                Pairing(
-                    names[a], names[b], sum(_beats(s[a], s[b]) for s in scores) / len(scores), len(scores)
-                )
-                for a, b in rivals
-            ]
+        if len(matches) == len(names):
+            clean = tuple(
+                match.id not in fell_back and not any(place.forfeit for place in match.seats)
+                for match in matches
+            )
             instance = matches[0].seed, matches[0].opening, everybody
             moves = sorted(
                 [(*map(names.__getitem__, match.sat), match.went or match.id.encode()) for match in matches]
             )
-            yield Pair(pairings, instance, tuple(moves))
+            yield Pair(tuple(results[match.id] for match in matches), clean, instance, tuple(moves))
 
 
 def clusters_of(pairs: Iterable[Pair]) -> list[list[Pair]]:
@@ -255,10 +333,6 @@ def clusters_of(pairs: Iterable[Pair]) -> list[list[Pair]]:
     for pair in pairs:
         clusters.setdefault(top(pair.moves), []).append(pair)
     return list(clusters.values())
-
-
-def _beats(mine: float, other: float) -> float:
-    return 1.0 if mine > other else 0.5 if mine == other else 0.0
 
 
 def _name(board: Board) -> None:
@@ -286,47 +360,150 @@ def _differing(player: Player, others: Sequence[Player]) -> list[str]:
 # ── rating ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _rate(board: Board) -> None:
-    """Elo with 95 % intervals: by Bradley–Terry; of two players alone exactly as their duel said it."""
-    from orchestrator.ratings.bradley_terry import fit
+def _rate(board: Board, anchors: Sequence[Anchor]) -> None:
+    """Ratings with 95 % intervals, of all matches and of clean ones; two alone exactly as their duel said it."""
+    from orchestrator.ratings.league import league
 
     if not board.pairs:
         return
-    ratings = fit([list(chain.from_iterable(pair.pairings for pair in pairs)) for pairs in board.clusters])
-    anchor = _anchor(board, ratings)
-    if anchor is not None:
-        board.zero = board.lines[anchor].name
-    for name in ratings.players:
+    everything = [[result for pair in pairs for result in pair.results] for pairs in board.clusters]
+    clean = [
+        [result for pair in pairs for result, good in zip(pair.results, pair.clean, strict=True) if good]
+        for pairs in board.clusters
+    ]
+    board.unclean = sum(map(len, everything)) - sum(map(len, clean))
+    board.league = league(everything)
+    if board.unclean and any(clean):
+        board.clean = league(filter(None, clean))
+    zero = _zero(board, board.league, anchors)
+    for name in board.league.players:
         line = board.lines[name]
-        line.pairs = ratings.clusters[ratings.players.index(name)]
-        line.rank = ratings.rank(name)
-        line.elo = ratings.about_mean(name) if anchor is None else ratings.difference(name, anchor)
-    if len(ratings.players) == 2 and anchor is not None:
-        _rate_two(board, ratings, anchor)
+        line.pairs = board.league.ratings.clusters[board.league.players.index(name)]
+        line.provisional = board.league.provisional(name)
+        line.adrift = board.league.rests_on_prior(name)
+        line.rank = board.league.ranks[name]
+        line.elo = _above(board.league, name, zero)
+        if board.clean is not None and name in board.clean.players:
+            line.clean = _above(board.clean, name, zero)
+    if len(board.league.players) == 2 and zero.player in board.lines:
+        _rate_two(board, zero)
+    ranked = board.ranked()
+    for line, following in pairwise(ranked):
+        if following.elo is not None:
+            line.better = board.league.better(board.key(line), board.key(following))
 
 
-def _anchor(board: Board, ratings: Ratings) -> str | None:
-    """Who is 0 Elo: the random bot; of two players the weaker; else nobody but the mean."""
-    for name in ratings.players:
-        if board.lines[name].player.spec == ANCHOR:
-            return name
-    if len(ratings.players) == 2:
-        return min(ratings.players, key=lambda name: ratings.elo[ratings.players.index(name)])
-    return None
+def _zero(board: Board, league: League, anchors: Sequence[Anchor]) -> Anchor:
+    """Who is set to what; nobody (no player's name) where the mean is 0. Says so in `board.zero`."""
+    for anchor in anchors[:1]:
+        for name in league.players:
+            if anchor.player in (board.lines[name].player.spec, board.lines[name].name):
+                board.zero = board.lines[name].name + (f" at {anchor.elo:g}" if anchor.elo else "")
+                return Anchor(name, anchor.elo)
+    weakest = _weakest_bot(board, league, league.islands[0])
+    if weakest is None and len(league.players) == 2:
+        weakest = min(league.players, key=league.rating)
+        board.zero = board.lines[weakest].name
+    elif weakest is not None:
+        board.zero = f"{board.lines[weakest].name} (the weakest bot here)"
+    return Anchor(weakest or "")
 
 
-def _rate_two(board: Board, ratings: Ratings, anchor: str) -> None:
+def _weakest_bot(board: Board, league: League, among: Iterable[str]) -> str | None:
+    bots = [name for name in among if board.lines[name].player.kind == "bot"]
+    return min(bots, key=league.rating, default=None)
+
+
+def _above(league: League, name: str, zero: Anchor) -> Interval:
+    """Above whoever is set, where they can be compared; else above the mean of those with whom it can be."""
+    island = league.island(name)
+    if zero.player in island:
+        return league.ratings.difference(name, zero.player).moved(zero.elo)
+    return league.ratings.about_mean(name, island)
+
+
+def _rate_two(board: Board, zero: Anchor) -> None:
     """Exactly what the duel itself said at its end, over all its runs."""
     from orchestrator.ratings.bradley_terry import Interval
+    from orchestrator.ratings.league import Rank
     from orchestrator.ratings.pairs import estimate
 
-    (other,) = (name for name in ratings.players if name != anchor)
-    scores = [p.score if p.first == other else 1 - p.score for pair in board.pairs for p in pair.pairings]
-    estimated = estimate(scores, len(board.clusters))
-    if estimated is not None:
-        board.lines[other].elo = Interval(estimated.elo_low, estimated.elo, estimated.elo_high)
-        board.lines[other].rank = 2 if estimated.elo_high < 0 else 1
-        board.lines[anchor].rank = 2 if estimated.elo_low > 0 else 1
+    assert board.league is not None
+    (other,) = (name for name in board.league.players if name != zero.player)
+    scores = [
+        sum(r.scores[r.players.index(other)] for r in pair.results) / len(pair.results)
+        for pair in board.pairs
+    ]
+    if board.seats > 2 or (estimated := estimate(scores, len(board.clusters))) is None:
+        return
+    found = Interval(estimated.elo_low, estimated.elo, estimated.elo_high)
+    board.lines[other].elo = found.moved(zero.elo)
+    ahead, behind = found.low > 0, found.high < 0
+    board.lines[other].rank = Rank(1 + behind, 2 - ahead, 1 + behind)
+    board.lines[zero.player].rank = Rank(1 + ahead, 2 - behind, 1 + ahead)
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """Everybody's mean over games, by name; or why there is none."""
+
+    games: tuple[str, ...]
+    anchors: tuple[Anchor, ...]
+    elo: Mapping[str, Interval] = field(default_factory=dict)
+    refused: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"all {len(self.games)} games"
+
+
+def over_games(boards: Sequence[Board], anchors: Sequence[Anchor]) -> list[Overall]:
+    """For each set of tracks one board over all games; of bots alone only where nobody else has played."""
+    by_tracks: dict[tuple[str, ...], list[Board]] = {}
+    for board in boards:
+        by_tracks.setdefault(board.tracks, []).append(board)
+    if len(by_tracks) > 1:
+        by_tracks.pop((), None)
+    return [_over_games(found, anchors) for found in by_tracks.values()]
+
+
+def _over_games(boards: Sequence[Board], anchors: Sequence[Anchor]) -> Overall:
+    """The anchor is by default the weakest, over all games, of the bots that have played them all."""
+    from orchestrator.ratings.overall import NotComparable, overall
+
+    games = tuple(board.title for board in boards)
+    leagues = {board.title: _by_name(board) for board in boards if board.league is not None}
+    lines = [line for board in boards for line in board.lines.values()]
+    specs = {line.player.spec: line.name for line in lines}
+    set_to = [Anchor(specs.get(anchor.player, anchor.player), anchor.elo) for anchor in anchors]
+    try:
+        if len(leagues) < len(games):
+            raise NotComparable(
+                f"no complete pair of {', '.join(each for each in games if each not in leagues)}"
+            )
+        set_to = set_to or _weakest_of_all(
+            leagues.values(), {line.name for line in lines if line.player.kind == "bot"}
+        )
+        found = overall(leagues, set_to)
+    except NotComparable as error:
+        return Overall(games, tuple(set_to), refused=str(error))
+    return Overall(games, tuple(set_to), dict(sorted(found.items(), key=lambda two: -two[1].mid)))
+
+
+def _weakest_of_all(leagues: Collection[League], bots: set[str]) -> list[Anchor]:
+    """None where no bot has played all."""
+    total = {
+        bot: sum(league.rating(bot) for league in leagues)
+        for bot in sorted(bots)
+        if all(bot in league.players for league in leagues)
+    }
+    return [Anchor(min(total, key=total.__getitem__))] if total else []
+
+
+def _by_name(board: Board) -> League:
+    """The league with the players' names in place of what they are joined by."""
+    assert board.league is not None
+    return board.league.renamed({key: line.name for key, line in board.lines.items()})
 
 
 # ── showing ──────────────────────────────────────────────────────────────────────────────────────────
@@ -337,31 +514,50 @@ def board_table(board: Board, console: Console) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    wanted = TABLE_COLUMNS if board.seats > 2 else COLUMNS
-    first = "" if board.seats > 2 else "#"
-    rows = [Row(line.name, _cells(line)) for line in board.ranked()]
-    columns = fitting(rows, wanted, console.width - (4 if first else 0))
-    notes = _table_notes(board) if board.seats > 2 else _notes(board)
-    notes += _stand_ins(board)
+    wanted = [name for name in (TABLE_COLUMNS if board.seats > 2 else COLUMNS) if _applies(board, name)]
+    rows = _rows(board)
+    columns = fitting(rows, wanted, console.width - max(len(row.cells["#"]) for row in rows) - 2)
+    told = notes(board)
     if len(columns) < len(wanted):
-        notes.append(f"No room here for: {', '.join(wanted[len(columns) :])} (all in --json).")
+        told.append(f"No room here for: {', '.join(wanted[len(columns) :])} (all in --json).")
     title = Text(text.one_line(board.title), "bold")
     return Group(
         title,
         Text(""),
-        standings(rows, columns, first=first),
+        standings(rows, columns, first="#"),
         Text(""),
-        *(Text(note, "dim") for note in notes),
+        *(Text(note, "dim") for note in told),
         Text(""),
     )
+
+
+def _applies(board: Board, column: str) -> bool:
+    if column == "clean":
+        return board.unclean > 0
+    return column != "> next" or len(board.lines) > 2
+
+
+def _rows(board: Board) -> list[Row]:
+    """With a gap between groups, where there are any of more than one."""
+    ranked = board.ranked()
+    groups = [line.rank.group if line.rank else 0 for line in ranked]
+    if len(set(groups)) == len(groups):
+        groups = [0] * len(groups)
+    following = [*groups[1:], groups[-1]] if groups else []
+    return [
+        Row(line.name, _cells(line), group != after)
+        for line, group, after in zip(ranked, groups, following, strict=True)
+    ]
 
 
 def _cells(line: Line) -> dict[str, str]:
     total = line.total
     middle, slow = total.latency_ms(0.5, 0.95)
     return {
-        "#": text.NOTHING if line.rank is None else str(line.rank),
-        "Elo": _elo(line),
+        "#": rank_text(line.rank),
+        "Elo": rated_text(line),
+        "> next": chance_text(line.better),
+        "clean": text.NOTHING if line.clean is None else elo_text(line.clean),
         "score": text.percent(total.total_score, total.matches),
         "W/D/L": f"{total.wins}/{total.draws}/{total.losses}",
         "rank": text.NOTHING if total.rank is None else f"{total.rank:.2f}",
@@ -376,55 +572,100 @@ def _cells(line: Line) -> dict[str, str]:
     }
 
 
-def _elo(line: Line) -> str:
-    if line.elo is None:
-        return text.NOTHING
-    if line.elo.low == line.elo.high:
-        return "0"
-    return text.elo(line.elo.low, line.elo.mid, line.elo.high) + ("*" if line.pairs < FEW_PAIRS else "")
-
-
 def _per_match(total: Standing) -> str:
     if not total.calls:
         return text.NOTHING
     return "?" if total.unpriced_calls else text.money(round(total.cost_pico / max(1, total.matches)))
 
 
-def _notes(board: Board) -> list[str]:
-    if not board.pairs:
+def notes(board: Board) -> list[str]:
+    """What the figures are; and what they are not."""
+    told = [*_rating_notes(board), WRONG]
+    if board.seats > 2:
+        told.append(
+            "Score: the share of opponents beaten, ties half; of all finished matches. First: of its matches; a "
+            "shared first place by its share."
+        )
+    if any(line.total.paid < line.total.matches for line in board.lines.values()) and board.seats > 2:
+        told.append(
+            "Points: without the matches that a forfeit ended, where nobody knows what they would have paid."
+        )
+    return told + _stand_ins(board)
+
+
+def _rating_notes(board: Board) -> list[str]:
+    if board.league is None:
         return ["No pair was completed: no ratings yet."]
-    pairs = text.plural(len(board.pairs), "complete pair")
-    notes = [f"Elo above {text.one_line(board.zero)} with its 95 % interval, from {pairs}."]
+    lines, pair = board.lines.values(), "complete pair" if board.seats == 2 else "complete deal"
+    pairs = text.plural(len(board.pairs), pair)
+    notes = [f"Elo from {text.one_line(board.zero)}, with 95 % intervals, from {pairs}."]
     if repeats := len(board.pairs) - len(board.clusters):
         notes.append(
-            f"{text.plural(repeats, 'pair')} repeat others (the same seed, or move by move): intervals count "
-            f"only the {len(board.clusters)} different."
+            f"{text.plural(repeats, 'pair' if board.seats == 2 else 'deal')} repeat others (the same seed, or move "
+            f"by move): intervals count only the {len(board.clusters)} different."
         )
-    notes += [
-        WRONG,
-        "Rank: 1 + the players who are better beyond the interval of the difference; a shared rank is a tie.",
-    ]
-    if any(line.elo is not None and line.pairs < FEW_PAIRS for line in board.lines.values()):
-        notes.append(f"* provisional: fewer than {FEW_PAIRS} pairs.")
+    if board.unpaired:
+        notes.append(f"{text.plural(board.unpaired, 'match', 'matches')} of incomplete pairs are not rated.")
+    notes.append("#: between which ranks, all differences judged at once; a gap parts who can be told apart.")
+    if len(board.lines) > 2:
+        notes.append("> next: the chance of being stronger than the next below.")
+    if board.unclean:
+        notes.append(
+            f"Clean: Elo without the {text.plural(board.unclean, 'match', 'matches')} that saw a forfeit or a "
+            "fallback; who often breaks the rules is judged by its better matches there."
+        )
+    notes += [*_fit_notes(board, board.league), *_gap_notes(board, board.league)]
+    if any(line.provisional for line in lines):
+        from orchestrator.ratings.league import FEW_CLUSTERS
+
+        notes.append(f"* provisional: fewer than {FEW_CLUSTERS} {pair.split()[1]}s.")
+    if any(line.adrift for line in lines):
+        notes.append("° only won, or only lost: how far off it stands rests on the prior of 500 Elo.")
     return notes
 
 
-def _table_notes(board: Board) -> list[str]:
-    """What the figures of a table are; and what they are not."""
-    notes = [
-        "Score: the share of opponents beaten, ties half. First: of its matches; a shared first place by its share.",
-        "Means of all finished matches. No rating: a score is worth what the others at the table are worth.",
-    ]
-    if len(board.clusters) < len(board.pairs):
+def _fit_notes(board: Board, league: League) -> list[str]:
+    """What else the fit found: seats, draws, and whether one number a player is enough."""
+    notes = []
+    if board.seats == 2:
+        first, ties = league.davidson.seat_effect(2, 0), league.davidson.tie_rate
+        draws = f" Equals draw {text.percent(ties.mid, 1)} of their matches." if league.ties else ""
+        notes.append(f"Moving first is worth {elo_text(first)} Elo, wins to losses.{draws}")
+    if league.fitness is not None and league.fitness.p < MISFIT:
         notes.append(
-            f"Of {text.plural(len(board.pairs), 'complete deal')} {len(board.clusters)} are different: what "
-            "repeats another (the same seed, or move by move) is counted again."
+            f"One number a player does not explain these results (chi-square {league.fitness.chi_square:.0f}, "
+            f"{league.fitness.degrees} degrees): who meets whom matters, see --markdown."
         )
-    if any(line.total.paid < line.total.matches for line in board.lines.values()):
-        notes.append(
-            "Points: without the matches that a forfeit ended, where nobody knows what they would have paid."
-        )
-    return [*notes, WRONG]
+    for ring in league.rings:
+        names = [text.one_line(board.lines[name].name) for name in (*ring, ring[0])]
+        notes.append(f"In a ring, beyond chance: {' beats '.join(names)}.")
+    return notes
+
+
+def _gap_notes(board: Board, league: League) -> list[str]:
+    notes = []
+    for island in league.islands[1:]:
+        names = ", ".join(text.one_line(board.lines[name].name) for name in island)
+        notes.append(f"Never met the others, not even by way of others, and is above its own mean: {names}.")
+    return notes
+
+
+def overall_table(over: Overall) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    rows = [Row(name, {"Elo": elo_text(elo)}) for name, elo in over.elo.items()]
+    set_to = " and ".join(f"{text.one_line(each.player)} at {each.elo:g}" for each in over.anchors)
+    unit = "Elo of each game as they are" if len(over.anchors) == 1 else "each game stretched to fit both"
+    return Group(
+        Text(over.title, "bold"),
+        Text(""),
+        standings(rows, ["Elo"]),
+        Text(""),
+        Text(f"Mean over games, with {set_to}: {unit}.", "dim"),
+        *(Text(f"- {text.one_line(game)}", "dim") for game in over.games),
+        Text(""),
+    )
 
 
 def _stand_ins(board: Board) -> list[str]:
@@ -439,38 +680,3 @@ def _fakes(total: Standing) -> list[str]:
     from orchestrator.cli.result import stood_in
 
     return stood_in(total.player.spec, total.reported)
-
-
-def line_json(line: Line) -> dict[str, Any]:
-    total = line.total
-    middle, slow = total.latency_ms(0.5, 0.95)
-    return {
-        "rank": line.rank,
-        "name": line.name,
-        "spec": line.player.spec,
-        "hash": line.player.hash,
-        "style": line.player.style,
-        "track": line.player.track,
-        "reported": total.reported,
-        "matches": total.matches,
-        "pairs": line.pairs,
-        "score": total.score,
-        "wins": total.wins,
-        "draws": total.draws,
-        "losses": total.losses,
-        "firsts": round(total.firsts, 4),
-        "mean_rank": total.rank,
-        "points": total.points,
-        "forfeits": total.forfeits,
-        "decisions": total.decisions,
-        "wrong_first": total.wrong_first,
-        "calls": total.calls,
-        "cost_usd": total.cost_pico / text.PICO,
-        "possibly_billed_usd": total.possibly_pico / text.PICO,
-        "unpriced_calls": total.unpriced_calls,
-        "latency_ms": middle,
-        "latency_p95_ms": slow,
-        "elo": line.elo and round(line.elo.mid, 1),
-        "elo_low": line.elo and round(line.elo.low, 1),
-        "elo_high": line.elo and round(line.elo.high, 1),
-    }

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
 import sqlite3
 from contextlib import closing
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -73,9 +74,9 @@ def test_two_players_get_exactly_what_their_duel_said(tmp_path: Path) -> None:
     assert said is not None and said.elo > 0
     (board,) = boards(tmp_path)
     first, second = board["players"]
-    assert first["spec"] == "bot:greedy" and second["elo"] == 0
-    assert first["elo"] == round(said.elo, 1)
-    assert (first["elo_low"], first["elo_high"]) == (round(said.elo_low, 1), round(said.elo_high, 1))
+    assert first["spec"] == "bot:greedy" and first["elo"] == 0
+    assert second["elo"] == round(-said.elo, 1)
+    assert (second["elo_low"], second["elo_high"]) == (round(-said.elo_high, 1), round(-said.elo_low, 1))
 
 
 def test_who_sat_down_first_does_not_matter(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_who_sat_down_first_does_not_matter(tmp_path: Path) -> None:
     assert said is not None and said.elo < 0
     (board,) = boards(tmp_path)
     assert board["players"][0]["spec"] == "bot:greedy"
-    assert board["players"][0]["elo"] == pytest.approx(-said.elo, abs=0.1)
+    assert board["players"][1]["elo"] == pytest.approx(said.elo, abs=0.1)
 
 
 def test_the_same_duel_played_twice_is_no_more_evidence(tmp_path: Path) -> None:
@@ -120,6 +121,7 @@ def test_pairs_that_repeat_each_other_move_by_move_are_one_observation(tmp_path:
     assert (board["pairs"], board["distinct_pairs"]) == (40, 1)
     first, second = board["players"]
     assert first["score"] == 1.0 and first["rank"] == second["rank"] == 1
+    assert first["rank_high"] == second["rank_high"] == 2
     assert first["elo_low"] < 0 < first["elo_high"]
     assert "39 pairs repeat others" in leaderboard(tmp_path).stdout
 
@@ -133,7 +135,7 @@ def test_repeats_decide_nothing_among_three_either(tmp_path: Path) -> None:
 
 
 def test_pairs_hang_together_by_way_of_others() -> None:
-    pairs = [Pair([], *keys) for keys in (("i1", "m1"), ("i2", "m2"), ("i1", "m2"), ("i3", "m3"))]
+    pairs = [Pair((), (), *keys) for keys in (("i1", "m1"), ("i2", "m2"), ("i1", "m2"), ("i3", "m3"))]
     assert sorted(map(len, clusters_of(pairs))) == [1, 3]
 
 
@@ -143,7 +145,7 @@ def test_a_player_against_itself_has_its_plain_name(tmp_path: Path) -> None:
     assert [player["name"] for player in board["players"]] == ["bot:random"]
 
 
-def test_a_table_has_its_own_board_and_no_elo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_has_its_own_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(install(tmp_path / "installed").split(os.pathsep)[0])
     runs = tmp_path / "runs"
 
@@ -159,9 +161,11 @@ def test_a_table_has_its_own_board_and_no_elo(tmp_path: Path, monkeypatch: pytes
     table("d", "bot:greedy", "bot:random", "bot:random", "bot:random", pairs=1)
     found = {board["seats"]: board for board in boards(tmp_path)}
     assert set(found) == {2, 3, 4} and len(boards(tmp_path)) == 3
-    assert {player["elo"] for player in found[3]["players"]} == {None}
-    assert found[2]["players"][1]["elo"] == 0 and found[3]["pairs"] == 6
-    assert found[2]["elo_zero"] and found[3]["elo_zero"] is None
+    assert {player["spec"]: player["pairs"] for player in found[3]["players"]} == {
+        "bot:greedy": 4, "bot:random": 6, "sim:random?prose=0.7": 6,
+    }  # fmt: skip
+    assert found[3]["pairs"] == 6 and len(found[3]["rating"]["seats"]) == 3
+    assert found[2]["elo_zero"].endswith("(the weakest bot here)")
     told = {player["spec"]: player for player in found[3]["players"]}
     assert {spec: each["matches"] for spec, each in told.items()} == {
         "bot:greedy": 12, "bot:random": 24, "sim:random?prose=0.7": 18,
@@ -178,16 +182,16 @@ def test_a_table_has_its_own_board_and_no_elo(tmp_path: Path, monkeypatch: pytes
         assert each["score"] == pytest.approx(mean(seat.score for seat in mine))
         assert each["mean_rank"] == pytest.approx(mean(seat.rank for seat in mine))
         assert each["points"] == pytest.approx(mean(paid)) and len(paid) < len(mine)
-    scores = [player["score"] for player in found[3]["players"]]
-    assert scores == sorted(scores, reverse=True)
+    ratings = [player["elo"] for player in found[3]["players"]]
+    assert ratings == sorted(ratings, reverse=True)
     out = leaderboard(tmp_path, columns=80).stdout
     three = out[out.index("highcard players=3") : out.index("highcard players=4")]
     assert three.startswith("highcard players=3 · table of 3 · open track\n")
-    assert "No rating" in three and "Elo" not in three and "Points: without the matches" in three
+    assert "from 6 complete deals" in " ".join(three.split()) and "Points: without the matches" in three
     assert max(len(line.rstrip()) for line in three.splitlines() if "  " in line) <= 80
-    assert "different" not in three
+    assert "repeat others" not in three
     table("again", "bot:greedy", "bot:random", "sim:random?prose=0.7", pairs=4)
-    assert "Of 10 complete deals 6 are different" in " ".join(leaderboard(tmp_path).stdout.split())
+    assert "4 deals repeat others" in leaderboard(tmp_path).stdout
 
 
 def test_what_the_stand_in_answered_is_never_joined_with_a_model(tmp_path: Path) -> None:
@@ -210,6 +214,105 @@ def test_players_of_one_name_are_told_apart_by_what_differs(tmp_path: Path) -> N
     (board,) = boards(tmp_path)
     names = {player["name"] for player in board["players"]}
     assert names == {"sim:greedy style=default", "sim:greedy style=terse", "bot:random"}
+
+
+def test_a_named_anchor_is_where_it_is_put(house: Path) -> None:
+    def on(track: str, *arguments: str) -> dict[str, Any]:
+        return next(board for board in boards(house, *arguments) if board["tracks"] == [track])
+
+    set_to, free = (
+        {player["spec"]: player["elo"] for player in board["players"]}
+        for board in (on("open", "--anchor", "bot:greedy=1500"), on("open"))
+    )
+    assert set_to["bot:greedy"] == 1500
+    assert set_to["bot:random"] - 1500 == pytest.approx(free["bot:random"] - free["bot:greedy"], abs=0.2)
+    assert on("open", "--anchor", "bot:greedy=1500")["elo_zero"] == "bot:greedy at 1500"
+    assert on("rules", "--anchor", "bot:greedy=1500")["elo_zero"] == "bot:random (the weakest bot here)"
+    for wrong in ("bot:random", "=3", "bot:random=x", "bot:random=nan"):
+        done = leaderboard(house, "--anchor", wrong)
+        assert done.exit_code == 2 and "such as bot:random=0" in " ".join(done.output.split())
+
+
+def test_clean_matches_are_rated_beside_all(tmp_path: Path) -> None:
+    """A forfeit and a fallback leave their matches out, not the pair; the rest goes on telling."""
+    _, result = play(tmp_path / "runs" / "a", request("sim:greedy", "bot:random", pairs=6))
+    assert {board["unclean_matches"] for board in boards(tmp_path)} == {0}
+    assert "clean" not in leaderboard(tmp_path).stdout.lower()
+    one, other, *_ = result.matches
+    with closing(sqlite3.connect(tmp_path / "runs" / "a" / "record.db", isolation_level=None)) as db:
+        db.execute("UPDATE seat SET forfeit = 'illegal' WHERE match = ? AND player = 1", (one.id,))
+        db.execute("UPDATE tally SET fallbacks = 1 WHERE match = ? AND player = 1", (other.id,))
+    (board,) = boards(tmp_path)
+    assert board["unclean_matches"] == 2 and board["pairs"] == 6
+    assert all(player["clean_elo"] is not None for player in board["players"])
+    assert "without the 2 matches that saw a forfeit or a fallback" in " ".join(
+        leaderboard(tmp_path).stdout.split()
+    )
+
+
+def test_everything_is_in_the_json(house: Path) -> None:
+    opened = next(board for board in boards(house) if board["tracks"] == ["open"])
+    names = [player["name"] for player in opened["players"]]
+    rating, live = opened["rating"], opened["live"]
+    assert rating["order"] == names and rating["matches"] == 22 and rating["clusters"] == 11
+    better = rating["better"]
+    for i, j in product(range(3), repeat=2):
+        assert better[i][j] is None if i == j else better[i][j] + better[j][i] == pytest.approx(1)
+    assert {(one["first"], one["second"]) for one in rating["meetings"]} <= set(product(names, names))
+    assert all(
+        sum(one["predicted_win_draw_loss"]) == pytest.approx(1, abs=1e-3) for one in rating["meetings"]
+    )
+    assert live["history"][-1]["matches"] == 22 and "order" in live["label"]
+    assert sum(sum(two["points_0_to_2"]) for two in live["pair_counts"]) == 11
+    assert sum(live["elo"].values()) == pytest.approx(3000, abs=0.5)
+
+
+def test_csv_has_a_row_per_player(house: Path) -> None:
+    rows = list(csv.DictReader(leaderboard(house, "--csv").stdout.splitlines()))
+    assert len(rows) == sum(len(board["players"]) for board in boards(house)) == 7
+    assert {row["tracks"] for row in rows} == {"", "open", "rules"}
+    assert {row["elo"] for row in rows if row["spec"] == "bot:random"} == {"0.0"}
+
+
+def test_markdown_has_the_board_and_who_is_better(house: Path) -> None:
+    page = leaderboard(house, "--markdown").stdout
+    assert "## tictactoe · open track" in page and "| # | player | Elo |" in page
+    assert page.count("Chance that the player of the row is stronger") == 1  # of two alone the board says all
+
+
+def test_foreign_names_are_only_text(tmp_path: Path) -> None:
+    play(tmp_path / "runs" / "a", request("sim:greedy", "bot:random", pairs=1))
+    with closing(sqlite3.connect(tmp_path / "runs" / "a" / "record.db", isolation_level=None)) as db:
+        db.execute("UPDATE player SET label = '=cmd()|<b>[x](y)' || char(27) WHERE id = 1")
+    assert r"=cmd()\|\<b\>\[x\](y)␛" in leaderboard(tmp_path, "--markdown").stdout
+    assert "'=cmd()|<b>" in leaderboard(tmp_path, "--csv").stdout
+    for form in ((), ("--json",), ("--csv",), ("--markdown",)):
+        assert "\x1b" not in leaderboard(tmp_path, *form).stdout
+
+
+def test_a_board_over_games_wants_everybody_in_each(tmp_path: Path) -> None:
+    def series(game: str, *models: str) -> None:
+        for number, (model, bot) in enumerate(product(models, ("bot:random", "bot:greedy"))):
+            play(tmp_path / "runs" / f"{game}{number}", request(model, bot, game=game, pairs=3, seed=number))
+
+    series("tictactoe", "sim:greedy", "sim:random")
+    series("connect4", "sim:greedy")
+    done = leaderboard(tmp_path, "--overall")
+    assert done.exit_code == 1 and "all 2 games" not in done.stdout
+    assert "no overall board: sim:random has not played connect4 · open track" in done.stderr
+    shutil.rmtree(tmp_path / "runs")
+    series("tictactoe", "sim:greedy")
+    series("connect4", "sim:greedy")
+    done = leaderboard(tmp_path, "--overall", columns=80)
+    assert done.exit_code == 0 and "all 2 games" in done.stdout and "bot:random at 0" in done.stdout
+    told = json.loads(leaderboard(tmp_path, "--overall", "--json").stdout)
+    (over,) = told["overall"]
+    elo = [{p["name"]: p["elo"] for p in board["players"]} for board in told["boards"]]
+    assert over["anchors"] == {"bot:random": 0} and over["refused"] is None
+    for player in over["players"]:
+        mean_above = mean(each[player["name"]] - each["bot:random"] for each in elo)
+        assert player["elo"] == pytest.approx(mean_above, abs=0.2)
+    assert "## all 2 games" in leaderboard(tmp_path, "--overall", "--markdown").stdout
 
 
 def test_the_table_says_what_it_rests_on(house: Path) -> None:
