@@ -91,6 +91,12 @@ class Counts:
     matches: int
     took_part: tuple[int, ...]  # in how many clusters each player was compared
 
+    @property
+    def grain(self) -> float:
+        """What one comparison weighs; the mean, where tables differ in size."""
+        sizes = {size for size, _ in self.seats if size > 1}
+        return sum(1 / (size - 1) for size in sizes) / len(sizes)
+
     def sums(self) -> list[Comparison]:
         """One for every two players and seats that met."""
         times: Counter[int] = Counter()
@@ -336,7 +342,7 @@ def _sandwich(
         add_square(meat, pull, number)
     for one in imaginary:  # half a double win, half a double loss
         score = _of(values, one, tie).score
-        weight = one.weight * (score * score + (1 - score) * (1 - score))
+        weight = one.weight * counts.grain * (score * score + (1 - score) * (1 - score))
         add_square(meat, {one.plus[0]: 1.0, one.minus[0]: -1.0}, weight)
     bread = solve(_hessian(values, sums, tie), diagonal(len(values), 1.0))
     return product(product(bread, meat), bread)

@@ -6,10 +6,10 @@ from itertools import combinations
 
 import pytest
 
+from benchmarks.tournaments import FIRST, Clusters, Tournament, balanced, endless, lopsided, tables
 from orchestrator.ratings.bradley_terry import Ratings, Result, count, fit
 from orchestrator.ratings.linear import solve
 from orchestrator.ratings.pairs import ELO_PER_LOGIT, estimate
-from tests.orchestrator.tournaments import FIRST, Clusters, Tournament, balanced, lopsided, tables, target
 
 
 def pair(one: str, other: str, score: float) -> list[Result]:
@@ -123,7 +123,7 @@ def test_a_long_tournament_finds_seat_draws_and_ratings() -> None:
     davidson, half_tie = rated(clusters, davidson=True), rated(clusters)
     assert davidson.seat_effect(2, 0).mid == pytest.approx(FIRST, abs=8)
     assert davidson.tie_rate.mid == pytest.approx(of.draws, abs=0.01)
-    at_last = target(of)
+    at_last = endless(of)
     for one, other in combinations(of.strength, 2):
         assert davidson.difference(one, other).mid == pytest.approx(
             of.strength[one] - of.strength[other], abs=25

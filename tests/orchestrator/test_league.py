@@ -4,13 +4,13 @@ from itertools import combinations
 
 import pytest
 
+from benchmarks.tournaments import Clusters, Tournament, balanced, tables
 from orchestrator.ratings.anchor import Anchor
 from orchestrator.ratings.bradley_terry import Result
 from orchestrator.ratings.elo import history_json, live
 from orchestrator.ratings.league import League, league
 from orchestrator.ratings.overall import NotComparable, overall
 from orchestrator.ratings.quantiles import chi_square_tail, largest_difference, student
-from tests.orchestrator.tournaments import Clusters, Tournament, balanced, tables
 
 
 def series(one: str, other: str, won: int, lost: int) -> Clusters:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cache
+from itertools import combinations, permutations
+from statistics import NormalDist
 
-from orchestrator.ratings.bradley_terry import Counts, Ratings, Result, count, fit
+from orchestrator.ratings.bradley_terry import Comparison, Counts, Ratings, Result, count, fit
 
 FIRST = 70.0  # Elo, what moving first is worth
+ENDLESS = 1e6  # matches
 Clusters = list[list[Result]]
 
 
@@ -96,13 +99,12 @@ def tables(of: Tournament, seed: int, deals: int = 50, luck: float = 60.0) -> Cl
     return clusters
 
 
-def target(of: Tournament, luck: float = 0.0, share: float = 0.5, shrink: float = 1e-6) -> Ratings:
+@cache
+def endless(of: Tournament, luck: float = 0.0, share: float = 0.5) -> Ratings:
     """What half-tie ratings of endlessly many matches are, where each pair of players has equally many.
 
     `luck` is averaged over by its quantiles, `share` is how often the stronger moves first.
     """
-    from statistics import NormalDist
-
     lucks = [luck * NormalDist().inv_cdf((k + 0.5) / 64) for k in range(64)] if luck else [0.0]
     base = count(
         [[Result((a, b), (1.0, 0.0)), Result((b, a), (1.0, 0.0))] for a, b in combinations(of.strength, 2)]
@@ -118,6 +120,26 @@ def target(of: Tournament, luck: float = 0.0, share: float = 0.5, shrink: float 
             lucks
         )
         strong_first = first == (edge > 0)
-        weight = (share if strong_first else 1 - share) / shrink
+        weight = (share if strong_first else 1 - share) * ENDLESS
         kinds.append((one._replace(weight=weight, score=weight * score),))
     return fit(Counts(base.players, base.seats, tuple(kinds), base.clusters, base.matches, base.took_part))
+
+
+@cache
+def endless_tables(of: Tournament, luck: float = 60.0) -> Ratings:
+    """The same of tables: each two compared by the chance that one beats the other, its cards averaged over."""
+    # By Plackett–Luce, who of two does better does not depend on the others at the table.
+    names, scale = sorted(of.strength), 400 / math.log(10)
+    lucks = [luck * math.sqrt(2) * NormalDist().inv_cdf((k + 0.5) / 64) for k in range(64)]
+    seat = [FIRST * (of.seats - 1 - 2 * k) / (of.seats - 1) / 2 for k in range(of.seats)]
+    kinds = []
+    for i, j in combinations(range(len(names)), 2):
+        for a, b in permutations(range(of.seats), 2):
+            edge = of.strength[names[i]] - of.strength[names[j]] + seat[a] - seat[b]
+            score = sum(1 / (1 + math.exp(-(edge + each) / scale)) for each in lucks) / len(lucks)
+            at = len(names)
+            kinds.append((Comparison((i, at + a), (j, at + b), ENDLESS, ENDLESS * score, 0.0),))
+    patterns: dict[tuple[int, ...], int] = {(k,): 1 for k in range(len(kinds))}
+    seats = tuple((of.seats, k) for k in range(of.seats))
+    took_part = (len(kinds),) * len(names)
+    return fit(Counts(tuple(names), seats, tuple(kinds), patterns, len(kinds), took_part))
