@@ -380,7 +380,7 @@ def _rate(board: Board, anchors: Sequence[Anchor]) -> None:
         line = board.lines[name]
         line.pairs = board.league.ratings.clusters[board.league.players.index(name)]
         line.provisional = board.league.provisional(name)
-        line.adrift = board.league.rests_on_prior(name)
+        line.adrift = board.league.rests_on_prior(name, zero.player)
         line.rank = board.league.ranks[name]
         line.elo = _above(board.league, name, zero)
         if board.clean is not None and name in board.clean.players:
@@ -634,7 +634,7 @@ def _fit_notes(board: Board, league: League) -> list[str]:
     if league.fitness is not None and league.fitness.p < MISFIT:
         notes.append(
             f"One number a player does not explain these results (chi-square {league.fitness.chi_square:.0f}, "
-            f"{league.fitness.degrees} degrees): who meets whom matters, see --markdown."
+            f"{text.plural(league.fitness.degrees, 'degree')} of freedom): who meets whom matters, see --markdown."
         )
     for ring in league.rings:
         names = [text.one_line(board.lines[name].name) for name in (*ring, ring[0])]
@@ -646,7 +646,9 @@ def _gap_notes(board: Board, league: League) -> list[str]:
     notes = []
     for island in league.islands[1:]:
         names = ", ".join(text.one_line(board.lines[name].name) for name in island)
-        notes.append(f"Never met the others, not even by way of others, and is above its own mean: {names}.")
+        notes.append(
+            f"Never met the others, not even by way of others; their Elo is from their own mean: {names}."
+        )
     return notes
 
 

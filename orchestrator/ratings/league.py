@@ -124,10 +124,17 @@ class League:
     def island(self, player: str) -> tuple[str, ...]:
         return next(island for island in self.islands if player in island)
 
-    def rests_on_prior(self, player: str) -> bool:
-        """Whether it only won or only lost against all who are compared best: how far off it is, nobody knows."""
-        together = [block for block in self.blocks if block[0] in self.island(player)]
-        return player not in together[0]
+    def rests_on_prior(self, player: str, zero: str = "") -> bool:
+        """Whether no points went both ways between it and whoever is set, or else the largest block it is compared to.
+
+        It won all that was between them or lost it all: how far off it is, nobody knows.
+        """
+        island = self.island(player)
+        if zero in island:
+            home = next(block for block in self.blocks if zero in block)
+        else:
+            home = next(block for block in self.blocks if block[0] in island)
+        return player not in home
 
     # ── who is better ────────────────────────────────────────────────────────────────────────────────
 

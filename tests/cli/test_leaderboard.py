@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -13,17 +14,23 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
+from benchmarks.tournaments import Clusters, Tournament
+from benchmarks.tournaments import tables as played_tables
 from engine import View
+from orchestrator.cli import leaderboard as leaderboard_module
 from orchestrator.cli import main
 from orchestrator.cli.leaderboard import Pair, clusters_of
 from orchestrator.cli.result import verdict
 from orchestrator.players import HumanPlayer, Player, Seated
 from orchestrator.ratings.pairs import estimate
-from orchestrator.record.reading import RunResult
+from orchestrator.record import tables
+from orchestrator.record.reading import RunResult, Standing
 from orchestrator.summary import summary
 from tests.orchestrator.duels import Invited, play, request
 from tests.orchestrator.highcard import install
+from tests.orchestrator.test_league import series
 
 
 @pytest.fixture(scope="module")
@@ -291,18 +298,18 @@ def test_foreign_names_are_only_text(tmp_path: Path) -> None:
 
 
 def test_a_board_over_games_wants_everybody_in_each(tmp_path: Path) -> None:
-    def series(game: str, *models: str) -> None:
+    def duels(game: str, *models: str) -> None:
         for number, (model, bot) in enumerate(product(models, ("bot:random", "bot:greedy"))):
             play(tmp_path / "runs" / f"{game}{number}", request(model, bot, game=game, pairs=3, seed=number))
 
-    series("tictactoe", "sim:greedy", "sim:random")
-    series("connect4", "sim:greedy")
+    duels("tictactoe", "sim:greedy", "sim:random")
+    duels("connect4", "sim:greedy")
     done = leaderboard(tmp_path, "--overall")
     assert done.exit_code == 1 and "all 2 games" not in done.stdout
     assert "no overall board: sim:random has not played connect4 · open track" in done.stderr
     shutil.rmtree(tmp_path / "runs")
-    series("tictactoe", "sim:greedy")
-    series("connect4", "sim:greedy")
+    duels("tictactoe", "sim:greedy")
+    duels("connect4", "sim:greedy")
     done = leaderboard(tmp_path, "--overall", columns=80)
     assert done.exit_code == 0 and "all 2 games" in done.stdout and "bot:random at 0" in done.stdout
     told = json.loads(leaderboard(tmp_path, "--overall", "--json").stdout)
@@ -313,6 +320,54 @@ def test_a_board_over_games_wants_everybody_in_each(tmp_path: Path) -> None:
         mean_above = mean(each[player["name"]] - each["bot:random"] for each in elo)
         assert player["elo"] == pytest.approx(mean_above, abs=0.2)
     assert "## all 2 games" in leaderboard(tmp_path, "--overall", "--markdown").stdout
+
+
+def shown(clusters: Clusters, columns: int = 80) -> str:
+    """The board of players who met so; the first by name is a bot."""
+    made = leaderboard_module.Board("connect4", {}, ("open",), len(clusters[0][0].players))
+    for number, name in enumerate(
+        sorted({name for cluster in clusters for r in cluster for name in r.players})
+    ):
+        player = tables.Player(
+            id=number, spec=name, label=name, kind="model" if number else "bot", parameters={}, hash=name
+        )
+        made.lines[name] = leaderboard_module.Line(player, name, Standing(player))
+    made.pairs = [Pair(tuple(c), (True,) * len(c), k, k) for k, c in enumerate(clusters)]
+    made.clusters = clusters_of(made.pairs)
+    leaderboard_module._rate(made, ())
+    console = Console(file=io.StringIO(), width=columns)
+    console.print(leaderboard_module.board_table(made, console))
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def line_of(screen: str, player: str) -> str:
+    return next(line for line in screen.splitlines() if f" {player} " in line)
+
+
+def test_what_is_not_known_is_said() -> None:
+    screen = shown(
+        series("bot", "opus", 0, 40)
+        + [c for two in (("opus", "gpt"), ("gpt", "qwen"), ("qwen", "opus")) for c in series(*two, 30, 10)]
+        + series("x", "y", 9, 3)
+    )
+    said = " ".join(screen.split())
+    assert "In a ring, beyond chance: gpt beats qwen beats opus beats gpt." in said
+    assert "One number a player does not explain these results" in said and "1 degree of" in said
+    assert "their own mean: x, y." in said and "* provisional" in said and "° only won, or only lost" in said
+    for player in ("opus", "gpt", "qwen"):
+        assert line_of(screen, player).startswith("1–3") and "°" in line_of(screen, player)
+    assert line_of(screen, "bot").split()[:3] == ["4", "bot", "0"]
+    assert line_of(screen, "x").startswith("1–2") and "*" in line_of(screen, "x")
+    lines = [line.strip() for line in screen.splitlines()]
+    assert lines[lines.index(line_of(screen, "bot").strip()) - 1] == ""  # told apart: a gap before
+    assert max(map(len, screen.splitlines())) <= 80
+
+
+def test_tables_are_shown_with_ranks() -> None:
+    screen = shown(played_tables(Tournament(players=6, seats=4), 1, deals=40))
+    order = [line.split()[1] for line in screen.splitlines() if " p0" in line and "Elo from" not in line]
+    assert order == ["p05", "p04", "p03", "p02", "p01", "p00"]
+    assert "table of 4" in screen and "from 40 complete deals" in " ".join(screen.split())
 
 
 def test_the_table_says_what_it_rests_on(house: Path) -> None:

@@ -38,6 +38,7 @@ def test_who_never_lost_is_ahead_but_nobody_knows_how_far() -> None:
     found = league(series("a", "b", 40, 0) + series("b", "c", 25, 15))
     assert found.islands == (("a", "b", "c"),) and found.blocks == (("b", "c"), ("a",))
     assert [found.rests_on_prior(name) for name in "abc"] == [True, False, False]
+    assert [found.rests_on_prior(name, "a") for name in "abc"] == [False, True, True]
     assert found.ranks["a"] == (1, 1, 1)
 
 
