@@ -13,14 +13,17 @@ Both are fits of the score, the second of draws too, by the same equations: obse
 At a table of k every comparison weighs 1 / (k − 1), so that a match gives each player one unit of score
 whatever the table (composite likelihood: Varin, Reid & Firth 2011).
 
+A difference of ratings is that at equal seats: where a seat is worth much, the mean score over both seats lies
+nearer to ½ than the difference says, and `pairs.estimate`, which knows no seats, finds less between two players.
+
 Four things keep it honest on few matches:
 
 - a prior of mean 0 and 500 Elo on every parameter, so that sweeps and players who never met stay finite;
 - the cluster (a pair, a deal, with all that repeats it) is the unit of error: the covariance is the sandwich
   H⁻¹BH⁻¹ with B summed over clusters (White 1982; Liang & Zeger 1986), quantiles are Student's for their number;
 - each player gets one imaginary pair, half a double win and half a double loss, shared among its opponents:
-  all draws and all wins have a width too. For two players the rating is that of `pairs.estimate`, and its
-  interval becomes the same as pairs grow many;
+  all draws and all wins have a width too. For two players and seats worth nothing the rating is that of
+  `pairs.estimate`, and its interval becomes the same as pairs grow many;
 - the seat is in the model, so that ratings hold where seats were not shared evenly, as after matches are left out.
 
 Matches of one kind are counted, and so are clusters of one kind: a step of the fit costs players², whatever the
