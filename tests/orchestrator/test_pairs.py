@@ -71,13 +71,13 @@ def test_naming_the_other_player_first_flips_the_sign() -> None:
 
 @pytest.mark.parametrize("scores", [[1.0], [1.0, 0.5, 0.75, 0.0, 1.0]])
 def test_exact_repeats_are_no_more_evidence(scores) -> None:
-    once, often = estimate(scores), estimate(scores * 20, distinct=len(scores))
+    once, often = estimate(scores), estimate(scores * 20, independent=len(scores))
     assert often.pairs == 20 * len(scores)
     assert (often.score, often.elo, often.elo_low, often.elo_high) == pytest.approx(
         (once.score, once.elo, once.elo_low, once.elo_high)
     )
-    assert estimate(scores, distinct=len(scores)) == once
-    assert not estimate([1.0] * 20, distinct=1).decided and estimate([1.0] * 20).decided
+    assert estimate(scores, independent=len(scores)) == once
+    assert not estimate([1.0] * 20, independent=1).decided and estimate([1.0] * 20).decided
 
 
 @pytest.mark.parametrize("distinct", [0, 3])
