@@ -8,9 +8,9 @@ that the interval's ends are found by halving.
 
 The price of looking is a wider interval: about 1.5 times that of `pairs.estimate` at the same length.
 
-Exact repeats carry no news, so a stake is multiplied by the share of the pairs before it that were independent. What
-is known before a pair may size a bet on it: the sequence stays valid, and of players who always repeat themselves it
-stays wide.
+Exact repeats carry no news, so a stake is multiplied by the share of the pairs before it that were independent
+(`pairs.Repeats`). What is known before a pair may size a bet on it: the sequence stays valid, and of players who always
+repeat themselves it stays wide.
 """
 
 from __future__ import annotations
@@ -50,16 +50,17 @@ class Betting:
     _stakes: list[float] = field(default_factory=list)  # by the rule, before a mean caps them
     _repeats: Repeats = field(default_factory=Repeats)
     _mean: float = 0.5
-    _deviations: float = 0.25
+    _deviations: float = 0.0  # squared, each from the mean of its time
 
     def add(self, score: float, went: Hashable = None) -> None:
         """`went` is equal for pairs that repeat each other exactly; None repeats nothing. ValueError outside [0, 1]."""
         if not 0 <= score <= 1:
             raise ValueError(f"a pair's mean score lies between 0 and 1, got {score!r}")
         t = len(self._scores) + 1
-        variance = self._deviations / t
+        independent = self._repeats.independent
+        news = independent / (t - 1) if t > 1 else 1.0
+        variance = (0.25 + news * self._deviations) / (independent + 1)
         stake = math.sqrt(2 * math.log(2 / ALPHA) / (variance * t * math.log(1 + t)))
-        news = self._repeats.independent / (t - 1) if t > 1 else 1.0
         self._stakes.append(stake * news)
         self._scores.append(score)
         self._mean += (score - self._mean) / (t + 1)
