@@ -35,6 +35,7 @@ from orchestrator.record import tables
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record, now, ready_id
 from orchestrator.request import Request, draw_opening
+from orchestrator.stopped import see, stopping
 from orchestrator.table import SpecError, Table
 from providers.base import BatchProvider, redact
 from providers.prices import Price, Rates
@@ -53,6 +54,7 @@ class Ending:
     reason: str = ""  # empty: everything was played
     interrupted: bool = False  # by a person
     walled: bool = False  # by its budget
+    decided: bool = False  # by its rule: nothing more is to be played
     voids: int = 0  # matches that stayed void after their replays
     bug: Exception | None = None  # ours, a bot's, the disk's; `reason` says it in words
 
@@ -60,7 +62,7 @@ class Ending:
     def status(self) -> str:
         if self.interrupted or self.walled:
             return "stopped"
-        if self.reason:
+        if self.reason and not self.decided:
             return "failed"
         return "incomplete" if self.voids else "finished"
 
@@ -87,6 +89,7 @@ class Duel:
         self.desk = self._desk()
         self._connect()
         self.ending = Ending()
+        self.stopping = stopping(request)
         self._ended: Counter[str] = Counter()  # matches, by how
         self._walled: set[int] = set()  # players that may spend no more
         self._waiting: deque[Fixture] = deque()
@@ -99,6 +102,7 @@ class Duel:
         """Play everything that is not yet played; how it ended is said, not raised."""
         await self._all(self._collect())
         self._waiting.extend(self._open_fixtures())
+        self._look()
         self._tell_run()
         if self.request.preflight and self._waiting:
             await self._all(self._preflight())
@@ -199,13 +203,14 @@ class Duel:
         self.record.put(self.run)
         self.events.emit("notice", text=f"the run is {status}", status=status)
 
-    def stop(self, reason: str = INTERRUPTED, *, walled: bool = False) -> None:
+    def stop(self, reason: str = INTERRUPTED, *, walled: bool = False, decided: bool = False) -> None:
         """Drain: what is out comes back and is recorded, nothing new begins. The first reason is kept."""
         if not self.journal.stop.is_up:
             self.journal.stop.put_up()
             self.lanes.close(Stopped)
             self.ending.reason = redact(reason)
             self.ending.interrupted, self.ending.walled = reason in (INTERRUPTED, ORDERED), walled
+            self.ending.decided = decided
 
     def abandon(self) -> None:
         """Stop at once; calls in flight are lost (they may be billed)."""
@@ -268,6 +273,7 @@ class Duel:
         else:
             self.journal.finished(fixture, result)
             self._count("finished")
+            self._look(fixture.pair)
         finally:
             self.desk.match_ends()
 
@@ -292,9 +298,24 @@ class Duel:
         place = fixture.pair, fixture.swap
         if self._replays[place] == REPLAYS:
             self.ending.voids += 1
+            if self.stopping is not None:
+                self.stopping.given_up(fixture.pair)
+                self._look(fixture.pair)
             return
         self._replays[place] += 1
-        self._waiting.append(self._fixture(*place, fixture.replay + 1))
+        again = self._fixture(*place, fixture.replay + 1)
+        if self.stopping is None:
+            self._waiting.append(again)
+        else:  # the pairs after it wait for it
+            self._waiting.appendleft(again)
+
+    def _look(self, pair: int | None = None) -> None:
+        """Whether the rule is met, now that this pair may be complete (by default all on record)."""
+        if self.stopping is None:
+            return
+        see(self.stopping, self.record, pair)
+        if self.stopping.ended:
+            self.stop(self.stopping.ended, decided=True)
 
     def _tell_run(self) -> None:
         request, wall = self.request, self.budget.walls.get(RUN)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import engine
 from orchestrator.model import Conduct
 from orchestrator.programme import EACH_OTHER, SELF, Board, GameShare, Opponent, Programme, game_text
+from orchestrator.ratings.stopping import Rule, read_rule
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import RECORD_FILE, Record
 from orchestrator.table import Spec
@@ -81,6 +82,11 @@ class Terms:
         if not isinstance(self.preflight, bool):
             raise ValueError(f"preflight is {self.preflight!r}: expected true or false")
 
+    @property
+    def rule(self) -> Rule | None:
+        """By what it may stop before its last pair; None: by nothing."""
+        return None
+
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
@@ -95,8 +101,23 @@ class DuelRequest(Terms):
     players: tuple[str, ...]
     game: str = DEFAULT_GAME
     variant: Mapping[str, int] = field(default_factory=dict)
+    sprt: str | None = None  # a rule to stop by, as given by hand: `0,30`, `nelo:0,50`
+    until_ci: str | None = None  # likewise: `50`, `50,20`
 
     KIND: ClassVar = "duel"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        super().__post_init__()
+        if self.rule is not None and len(self.players) != 2:
+            raise ValueError(
+                f"sprt and until_ci are for two players, got {len(self.players)}: leave them out"
+            )
+
+    @property
+    def rule(self) -> Rule | None:
+        """By what it may stop before its last pair; None: by nothing."""
+        return read_rule(self.sprt, self.until_ci)
 
     @property
     def games(self) -> tuple[GameShare, ...]:

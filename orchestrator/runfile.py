@@ -28,6 +28,8 @@ ABOUT: Mapping[str, str] = {
     "players": "who plays: an alias stands here as what it stood for",
     "models": "who plays: an alias stands here as what it stood for",
     "game": "what is played",
+    "sprt": "two hypotheses of Elo; it stops where one is accepted",
+    "until_ci": "±Elo; it stops where the interval is as narrow",
     "opponent": "who the models play against, and in which proportion",
     "games": "matches, whole pairs of them: everybody plays a deal from every seat",
     "seed": "one seed gives one result",

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.programme import SELF, game_text
-from orchestrator.ratings.pairs import estimate
+from orchestrator.ratings.pairs import Repeats, estimate
+from orchestrator.ratings.pentanomial import Sides, shape
 from orchestrator.ratings.shares import lead, share
-from orchestrator.record.reading import Board, RunResult, Standing
+from orchestrator.record.reading import Board, Played, RunResult, Standing
 from orchestrator.record.tables import Player
 from orchestrator.request import KINDS
+from orchestrator.stopped import stopped
 
 NO_MODELS = ("bot", "human", "policy")
 
@@ -28,7 +30,7 @@ def summary(result: RunResult) -> dict[str, Any]:
 
 
 def _of_a_duel(result: RunResult) -> dict[str, Any]:
-    estimated = estimate(result.pair_scores, result.distinct_pairs) if len(result.standings) == 2 else None
+    two = _of_two(result) if len(result.standings) == 2 else dict.fromkeys(OF_TWO)
     return {
         "run": result.run.id,
         "output": str(result.path),
@@ -37,18 +39,77 @@ def _of_a_duel(result: RunResult) -> dict[str, Any]:
         "stopped": result.run.reason or None,
         "pairs": len(result.pairs),
         "distinct_pairs": result.distinct_pairs,
+        "beyond": 0,
         "matches": result.finished,
         "planned": result.run.request["pairs"] * len(result.standings),
         "voids": result.voids,
         "repeats": result.repeats,
         "players": [_player_summary(standing) | _share(result, standing) for standing in result.standings],
-        "score": estimated and estimated.score,
-        "elo": estimated and round(estimated.elo, 1),
-        "elo_low": estimated and round(estimated.elo_low, 1),
-        "elo_high": estimated and round(estimated.elo_high, 1),
         "lead": _lead(result) if len(result.standings) > 2 else None,
         **_bill(result.standings),
+        **two,
     }
+
+
+OF_TWO = ("score", "elo", "elo_low", "elo_high", "nelo", "nelo_low", "nelo_high", "los", "shape", "test")
+
+
+def _of_two(result: RunResult) -> dict[str, Any]:
+    """The estimate from the pairs that count: all, or those that a rule to stop by has seen.
+
+    Elo is then what the rule says of it, which is honest about stopping.
+    """
+    rule = stopped(result)
+    complete = {pair: sides for pair, sides in _sides(result).items() if len(sides) == 2}
+    counted = [complete[pair] for pair in (rule.counted if rule else sorted(complete))]
+    repeats = Repeats(frozenset((match.sat, match.went) for match in sides) for sides in counted)
+    pairs = [Sides(*(match.scores[1] for match in _first_first(sides))) for sides in counted]
+    found = estimate([sum(pair) / 2 for pair in pairs], repeats.independent) if pairs else None
+    if found is None:
+        return dict.fromkeys(OF_TWO)
+    elo = {"elo": found.elo, "elo_low": found.elo_low, "elo_high": found.elo_high}
+    test = rule.report() if rule else None
+    if test is not None:
+        elo = {name: test[name] for name in elo}
+    nelo = {"nelo": found.nelo, "nelo_low": found.nelo_low, "nelo_high": found.nelo_high}
+    return {
+        "pairs": len(counted),
+        "distinct_pairs": repeats.different,
+        "beyond": len(complete) - len(counted),
+        "score": found.score,
+        **{name: round(value, 1) for name, value in (elo | nelo).items()},
+        "los": round(found.los, 4),
+        "shape": _shape(pairs, repeats.independent),
+        "test": test,
+    }
+
+
+def _shape(pairs: list[Sides], independent: float) -> dict[str, Any] | None:
+    found = shape(pairs, independent)
+    if found is None:
+        return None
+    return {
+        "counts": list(found.counts),
+        "draws": found.draws,
+        "seat_low": round(found.seat.low, 1),
+        "seat_elo": round(found.seat.elo, 1),
+        "seat_high": round(found.seat.high, 1),
+        "gain": found.gain,
+    }
+
+
+def _sides(result: RunResult) -> dict[int, list[Played]]:
+    """The finished matches of every pair."""
+    found: dict[int, list[Played]] = {}
+    for match in result.matches:
+        if match.scores:
+            found.setdefault(match.pair, []).append(match)
+    return found
+
+
+def _first_first(sides: Iterable[Played]) -> list[Played]:
+    """The match first in which player 1 moves first."""
+    return sorted(sides, key=lambda match: match.sat.index(1))
 
 
 def _bill(standings: Iterable[Standing]) -> dict[str, float]:

@@ -336,6 +336,14 @@ class Tally:
         size = len(self.labels)
         return len({tuple(sorted(swaps.items())) for swaps in self.played.values() if len(swaps) == size})
 
+    def independent_pairs(self) -> float:
+        """What complete pairs amount to, whose exact repeats carry no news."""
+        from orchestrator.ratings.pairs import Repeats
+
+        size = len(self.labels)
+        whole = (tuple(sorted(swaps.items())) for swaps in self.played.values() if len(swaps) == size)
+        return Repeats(whole).independent
+
     def per_hour(self) -> float:
         """Matches that came to an end, since this display began."""
         return 3600 * (self.done - self.earlier) / max(1e-9, time.monotonic() - self.began)
@@ -763,7 +771,7 @@ def _score_line(tally: Tally) -> Text:
     reached = [text.points(tally.players[label].score) for label in tally.labels]
     line = Text(f"{names[0]} {reached[0]} – {reached[1]} {names[1]}   " if len(names) == 2 else "", "bold")
     line.append(f"{len(scores)} of {text.plural(tally.pairs, tally.unit)}", "default not bold")
-    estimated = estimate(scores, tally.distinct_pairs()) if scores and len(names) == 2 else None
+    estimated = estimate(scores, tally.independent_pairs()) if scores and len(names) == 2 else None
     if estimated is not None:
         interval = text.elo(estimated.elo_low, estimated.elo, estimated.elo_high)
         line.append(f"   {interval} Elo", "green" if estimated.decided else "dim not bold")

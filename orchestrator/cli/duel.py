@@ -13,6 +13,8 @@ from orchestrator.cli import playing
 if TYPE_CHECKING:
     from orchestrator.request import DuelRequest, Request
 
+LONGEST = 400  # matches of a duel that stops by a rule, where nothing else was said
+
 
 @click.command(
     short_help="Play matches between two players or more, on record.",
@@ -34,7 +36,17 @@ Exit status: 0 done, 1 ended with voids or stopped by an error, 2 wrong use, 130
 @click.option(
     "--games",
     type=click.IntRange(min=1),
-    help="Matches, rounded up to whole pairs or deals.  [default: 10; at a table 5 deals]",
+    help="Matches, rounded up to whole pairs or deals.  [default: 10; a table: 5 deals; to a rule: 400]",
+)
+@click.option(
+    "--sprt",
+    metavar="ELO0,ELO1",
+    help="Stop once one of two Elo differences is accepted, with errors of 5 % (nelo:0,50 for normalized Elo).",
+)
+@click.option(
+    "--until-ci",
+    metavar="N[,USEFUL]",
+    help="Stop once the interval is ±N Elo, or player 1 is surely less than USEFUL ahead.",
 )
 @playing.options
 def command(**options: Any) -> None:
@@ -68,6 +80,7 @@ def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
         asked["game"], asked["variant"] = read_game(options["game"])
     if options["games"] is not None:
         asked["games"] = options["games"]
+    asked |= {name: options[name] for name in ("sprt", "until_ci") if options[name]}
     return asked | playing.terms(options)
 
 
@@ -91,6 +104,8 @@ def new_request(asked: dict[str, Any]) -> DuelRequest:
 
     if "players" not in asked:
         raise click.UsageError("who plays? For example: orchestrator duel bot:mcts:200 vs bot:greedy")
+    if "games" not in asked and ("sprt" in asked or "until_ci" in asked):
+        asked["games"] = LONGEST
     asked = fitted({"game": DEFAULT_GAME, **asked}, len(asked["players"]))
     return DuelRequest(**playing.drawn(asked))
 

@@ -426,7 +426,7 @@ def _rate_two(board: Board, zero: Anchor) -> None:
     """Exactly what the duel itself said at its end, over all its runs."""
     from orchestrator.ratings.bradley_terry import Interval
     from orchestrator.ratings.league import Rank
-    from orchestrator.ratings.pairs import estimate
+    from orchestrator.ratings.pairs import Repeats, estimate
 
     assert board.league is not None
     (other,) = (name for name in board.league.players if name != zero.player)
@@ -434,7 +434,8 @@ def _rate_two(board: Board, zero: Anchor) -> None:
         sum(r.scores[r.players.index(other)] for r in pair.results) / len(pair.results)
         for pair in board.pairs
     ]
-    if board.seats > 2 or (estimated := estimate(scores, len(board.clusters))) is None:
+    repeats = Repeats(number for number, pairs in enumerate(board.clusters) for _ in pairs)
+    if board.seats > 2 or (estimated := estimate(scores, repeats.independent)) is None:
         return
     found = Interval(estimated.elo_low, estimated.elo, estimated.elo_high)
     board.lines[other].elo = found.moved(zero.elo)

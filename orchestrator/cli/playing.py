@@ -490,6 +490,8 @@ def say_how_it_ended(ending: Ending, resume: str) -> int:
     from orchestrator.cli import text
     from orchestrator.record.database import RecordError
 
+    if ending.decided:
+        return DONE
     if ending.interrupted:
         click.echo(f"{ending.reason}; go on with: {resume}", err=True)
         return INTERRUPTED

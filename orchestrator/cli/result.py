@@ -148,19 +148,55 @@ def _remarks_on_pairs(summary: Mapping[str, Any]) -> list[str]:
     """Which matches count for what."""
     lines = []
     players = len(summary["players"])
-    alone = summary["matches"] - summary["pairs"] * players
+    alone = summary["matches"] - (summary["pairs"] + summary.get("beyond", 0)) * players
     if alone and players > 2:
         left_out = ", not in the scores" if summary["distinct_pairs"] > 1 else ""
         lines.append(f"{text.plural(alone, 'match', 'matches')} of unfinished deals: in the table{left_out}.")
     elif alone:
-        lines.append(f"{text.plural(alone, 'match')} without a partner: in the table, not in the Elo.")
+        lines.append(
+            f"{text.plural(alone, 'match', 'matches')} without a partner: in the table, not in the Elo."
+        )
     if repeats := _repeats(summary):
         unit = "pair" if players == 2 else "deal"
         lines.append(
             f"{repeats} of {text.plural(summary['pairs'], unit)} repeat others move by move: the interval "
             f"counts only the {summary['pairs'] - repeats} different; in another run, --opening makes {unit}s differ."
         )
+    return lines + _remarks_on_two(summary)
+
+
+def _remarks_on_two(summary: Mapping[str, Any]) -> list[str]:
+    """What the pairs look like, and what a rule to stop by said."""
+    lines = []
+    if shape := summary.get("shape"):
+        counts = " ".join(map(str, shape["counts"]))
+        nelo = text.elo(summary["nelo_low"], summary["nelo"], summary["nelo_high"])
+        seat = text.elo(shape["seat_low"], shape["seat_elo"], shape["seat_high"])
+        gain = "" if shape["gain"] is None else f"; pairing left {shape['gain']:.0%} of the variance"
+        name = text.one_line(summary["players"][0]["label"])
+        lines.append(
+            f"{name} in pairs, from 0 to 2 points: {counts}; {shape['draws']:.0%} of matches drawn; nElo {nelo}; the "
+            f"better one with {summary['los']:.1%}. The first seat is worth {seat} Elo{gain}."
+        )
+    if test := summary.get("test"):
+        lines.append(_remark_on_a_test(test))
+    if beyond := summary.get("beyond"):
+        lines.append(f"{text.plural(beyond, 'pair')} beyond where it stopped: in the table, not in the Elo.")
     return lines
+
+
+UNITS = {"elo": "Elo", "nelo": "nElo"}
+
+
+def _remark_on_a_test(test: Mapping[str, Any]) -> str:
+    if test["rule"] == "until-ci":
+        return "The interval may be looked at after every pair: wider than the usual one, and right wherever one stops."
+    ratio = f"log-likelihood ratio {test['llr']:+.2f} of {test['llr_low']:+.2f} … {test['llr_high']:+.2f}"
+    undecided = "" if test["outcome"] in ("H0", "H1") else ", undecided"
+    return (
+        f"Test of {test['elo0']:+g} against {test['elo1']:+g} {UNITS[test['unit']]}: {ratio}{undecided}. "
+        "A test that stops at a good moment shows too good a score; the Elo is corrected for that (median-unbiased)."
+    )
 
 
 def _remarks_on_data(summary: Mapping[str, Any]) -> list[str]:

@@ -99,6 +99,10 @@ class Repeats:
         self._pairs += 1
 
     @property
+    def different(self) -> int:
+        return len(self._times)
+
+    @property
     def independent(self) -> float:
         return self._pairs**2 / self._squares if self._pairs else 0.0
 
