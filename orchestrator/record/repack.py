@@ -44,6 +44,14 @@ CREATE TABLE new_seat (
 """
 SEAT_KEPT = "match, seat, player, score, outcome, rank, forfeit, points"
 
+GRADE = """
+CREATE TABLE grade (
+    decision VARCHAR NOT NULL PRIMARY KEY REFERENCES decision (id), method VARCHAR NOT NULL,
+    exact BOOLEAN NOT NULL, worth JSON NOT NULL, best JSON NOT NULL, regret FLOAT, visits JSON,
+    seconds FLOAT NOT NULL
+)
+"""
+
 BLOB = """
 CREATE TABLE new_blob (id INTEGER NOT NULL PRIMARY KEY, base INTEGER REFERENCES blob (id), data BLOB NOT NULL)
 """
@@ -89,7 +97,7 @@ CALL_KEPT = (
 
 def repack(db: sqlite3.Connection) -> None:
     """Inside the caller's transaction, with `legacy_alter_table` on: somebody's own views are left alone."""
-    for statement in (WAVE, TALLY, SEAT, BLOB, DECISION, CALL):
+    for statement in (WAVE, TALLY, GRADE, SEAT, BLOB, DECISION, CALL):
         db.execute(statement)
     db.execute("DROP INDEX IF EXISTS ix_match_run")  # all of its matches are of one run
     db.execute("ALTER TABLE match ADD COLUMN went BLOB")

@@ -225,6 +225,23 @@ class Wave(SQLModel, table=True):
     closed: float | None = None
 
 
+class Grade(SQLModel, table=True):
+    """What each legal action of a decision was worth to whoever chose, as far as its method can tell.
+
+    A decision has one: where it is graded by a better method, that replaces it.
+    """
+
+    __tablename__: ClassVar[str] = "grade"
+    decision: str = Field(primary_key=True, foreign_key="decision.id")
+    method: str  # solver:connect4, shares:10000?c=1.4, ...: as the engine names it
+    exact: bool
+    worth: list[float] = Field(sa_column=Column(JSON, nullable=False))  # -1 to 1, in the order of `legal`
+    best: list[int] = Field(sa_column=Column(JSON, nullable=False))  # the actions that nothing beats
+    regret: float | None = None  # best value less that of what was played, 0 to 2; null for a forfeit
+    visits: list[int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))  # null where exact
+    seconds: float  # that it took to grade the position, which others may share
+
+
 class Blob(SQLModel, table=True):
     """Texts that belong together, compressed, if there is a `base` with that one as dictionary: see `blobs.py`."""
 

@@ -66,6 +66,7 @@ SCHEMA = {
     "cache_read cache_write_short cache_write_long output reasoning cost_pico price possibly_billed "
     "latency_ms started answer finish finish_detail reasoning_kind probabilities texts_blob error",
     "wave": "id run number player batch status calls calls_blob error submitted closed",
+    "grade": "decision method exact worth best regret visits seconds",
     "blob": "id base data",
     "price": "id provider model tier numbers source dated",
     "meta": "key value",
