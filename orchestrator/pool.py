@@ -47,7 +47,7 @@ class Pool:
         if self._executor is None:
             # Not forked: the record's writer is a thread of this process.
             context = multiprocessing.get_context("spawn")
-            self._executor = ProcessPoolExecutor(os.cpu_count(), context, initializer=_begin)
+            self._executor = ProcessPoolExecutor(os.cpu_count(), context, initializer=begin)
         return self._executor
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class Pool:
                 process.terminate()
 
 
-def _begin() -> None:
+def begin() -> None:
     """Ctrl-C is the parent's to handle, and its death, however sudden, is ours too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":  # at once, also while a search holds the interpreter
