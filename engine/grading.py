@@ -89,9 +89,17 @@ class Grader:
     """Grades positions one after the other; keeps solvers and trees, never an answer."""
 
     def __init__(
-        self, *, nodes: int = NODES, simulations: int = SIMULATIONS, c: float = C, seed: int = 0
+        self,
+        *,
+        nodes: int = NODES,
+        simulations: int = SIMULATIONS,
+        c: float = C,
+        seed: int = 0,
+        scores: bool = True,
     ) -> None:
         """`nodes`: the solver's budget per position, 0 for no solver; `simulations`: a search's, all actions.
+
+        Without `scores` a solver is asked who wins and not how soon, which some tell many times sooner.
 
         Fewer simulations than actions are one for each; `c` is the search's, from 0 to 100. ValueError for
         numbers below 0 or beyond, and for no simulations.
@@ -102,6 +110,7 @@ class Grader:
         self.simulations = simulations
         self.seed = seed
         self.c = float(c)
+        self.scores = scores
         self._solvers: dict[str, Solver] = {}
         self._uct = Uct(c)
         self._ismcts = Ismcts(c)
@@ -117,9 +126,9 @@ class Grader:
             raise ValueError(f"this match of {game.name()} is over: expected a position with a move to grade")
         if seat is not None and seat != mover:
             raise ValueError(f"seat {mover} is to move, got {seat}: only the mover's actions have grades")
-        solved = self._solved(game)
-        if solved:
-            return Grades(f"solver:{game.name()}", True, mover, solved)
+        exact = self.solved(game)
+        if exact is not None:
+            return exact
         if game.name().startswith(OPENSPIEL):
             return Grades(self._method("openspiel"), False, mover, self._by_openspiel(game))
         rng = Rng(derive(self.seed, "grade"))
@@ -133,21 +142,25 @@ class Grader:
         chance = f"&seed={self.seed}" if self.seed else ""
         return f"{search}:{self.simulations}?c={self.c}{chance}"
 
-    def _solved(self, game: Game) -> tuple[ActionValue, ...]:
-        """Exact values; () where there is no solver, or its budget does not reach."""
+    def solved(self, game: Game) -> Grades | None:
+        """The exact grades alone; None where there is no solver, or its budget does not reach. Of a game not over."""
         name = game.name()
         if name not in SOLVED or self.nodes == 0:
-            return ()
+            return None
         if name not in self._solvers:
             self._solvers[name] = solver_of(game)
-        found: Mapping[int, int | None] = self._solvers[name].action_values(game, self.nodes)
+        solver = self._solvers[name]
+        found: Mapping[int, int | None] = (
+            solver.action_values(game, self.nodes) if self.scores else solver.outcomes(game, self.nodes)
+        )
         values = []
         for action in sorted(found):
             score = found[action]
             if score is None:
-                return ()
-            values.append(ActionValue(action, float((score > 0) - (score < 0)), score, None))
-        return tuple(values)
+                return None
+            value = float((score > 0) - (score < 0))
+            values.append(ActionValue(action, value, score if self.scores else None, None))
+        return Grades(f"solver:{name}", True, int(game.current_player()), tuple(values))
 
     def _shares(self, game: Game, rng: Rng) -> tuple[ActionValue, ...]:
         actions = game.legal_actions()

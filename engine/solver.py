@@ -34,6 +34,15 @@ class Solver:
         """Each legal action's exact score, None for those that the budget did not reach."""
         raise NotImplementedError
 
+    def outcomes(self, game: Game, nodes: int = 0) -> dict[int, int | None]:
+        """For each legal action 1, 0 or -1: who wins, not how soon or by how much. None beyond the budget.
+
+        A solver that knows no cheaper way takes the signs of the scores. One that does may keep what it learns, if
+        no answer depends on it.
+        """
+        scores = self.action_values(game, nodes)
+        return {a: None if score is None else (score > 0) - (score < 0) for a, score in scores.items()}
+
 
 def solver_of(game: Game) -> Solver:
     """A new solver for that game. ValueError where there is none."""

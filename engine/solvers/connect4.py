@@ -21,43 +21,24 @@ from mypy_extensions import i64, mypyc_attr
 
 from engine.bits import bit, popcount
 from engine.core import Game
-from engine.games.connect4 import BOTTOM, FULL, Connect4, has_four
+from engine.games.connect4 import BOTTOM, Connect4, has_four
+from engine.search.connect4 import (
+    COLUMN_CELLS,
+    LOOK_AHEAD,
+    Outcomes,
+    centre_out,
+    free_cell,
+    replies,
+    winning_cells,
+    wins_at_once,
+)
 from engine.solver import Solver
 
-COLUMN_CELLS: Final[i64] = 0x3F
 # A prime: 8 MB of 8-byte entries; four times as many cost more than they save.
 TABLE_SIZE: Final[i64] = 1048573
 GENERATIONS: Final[i64] = 64
 NO_LIMIT: Final = 1 << 60
-LOOK_AHEAD: Final[i64] = 28  # discs up to which the table is asked about every child before any is searched
 PROVEN: Final[i64] = -1
-
-
-def winning_cells(own: i64, filled: i64) -> i64:
-    """Empty cells that complete four for the discs `own`.
-
-    Shifts to the left may run past bit 62; the last mask drops what differs between C and Python.
-    """
-    found: i64 = (own << 1) & (own << 2) & (own << 3)  # vertical
-    found |= threes(own, 7) | threes(own, 6) | threes(own, 8)
-    return found & (FULL ^ filled)
-
-
-def threes(own: i64, step: i64) -> i64:
-    """Cells that complete four in one direction, from either side or in a gap."""
-    up: i64 = (own << step) & (own << (2 * step))
-    down: i64 = (own >> step) & (own >> (2 * step))
-    return (
-        (up & (own << (3 * step)))
-        | (up & (own >> step))
-        | (down & (own << step))
-        | (down & (own >> (3 * step)))
-    )
-
-
-def free_cell(filled: i64, column: i64) -> i64:
-    """The cell, as a bit, to which a disc falls in that column; 0 when full."""
-    return (filled + bit(column * 7)) & (bit(column * 7) * COLUMN_CELLS)
 
 
 def halved(x: i64) -> i64:
@@ -85,6 +66,7 @@ class Connect4Solver(Solver):
         # Moves and their worth, seven per ply, so that the recursion allocates nothing.
         self._moves: vec[i64] = vec[i64]([0] * 301)
         self._worth: vec[i64] = vec[i64]([0] * 301)
+        self._outcomes: Outcomes | None = None
 
     def solve(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> int | None:
         assert isinstance(game, Connect4)
@@ -127,6 +109,17 @@ class Connect4Solver(Solver):
                 guess = score
             i += 1
         return values
+
+    def outcomes(self, game: Game, nodes: int = 0) -> dict[int, int | None]:
+        """Always all of them: `nodes` is not heeded, and what is learnt is kept."""
+        assert isinstance(game, Connect4)
+        if self._outcomes is None:
+            self._outcomes = Outcomes()
+        found: dict[int, int | None] = {}
+        for action in game.legal_actions():
+            cell = free_cell(game.filled(), action)
+            found[action] = int(self._outcomes.after(game.mine(), game.filled(), cell))
+        return found
 
     def _begin(self, nodes: int, milliseconds: int) -> None:
         """Set the budget and forget what was learnt."""
@@ -283,28 +276,6 @@ class Connect4Solver(Solver):
 
     def _late(self) -> bool:
         return self._deadline > 0.0 and perf_counter() > self._deadline
-
-
-def wins_at_once(mine: i64, filled: i64) -> bool:
-    """Whether the mover can complete four with the next disc."""
-    return (winning_cells(mine, filled) & (filled + BOTTOM)) != 0
-
-
-def replies(danger: i64, filled: i64) -> i64:
-    """Cells to play on after which the opponent, who wins on the cells `danger`, does not do so at once."""
-    playable: i64 = (filled + BOTTOM) & FULL
-    forced: i64 = playable & danger
-    if forced:
-        if forced & (forced - 1):
-            return 0
-        playable = forced
-    return playable & ~(danger >> 1)
-
-
-def centre_out(i: i64) -> i64:
-    """Columns in the order 3, 2, 4, 1, 5, 0, 6."""
-    half: i64 = (i + 1) >> 1
-    return 3 - half if i & 1 else 3 + half
 
 
 SOLVER = Connect4Solver
