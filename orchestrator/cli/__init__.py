@@ -29,6 +29,7 @@ SECTIONS = {
         "show": "Replay a match: boards, all sides' reasoning, cost.",
         "replay": "Play a run again from its record, or a cassette; nothing is asked or paid.",
         "leaderboard": "Standings over one run or many, with intervals.",
+        "grade": "How well each move was chosen, against a solver or search.",
     },
     "What there is": {
         "games": "The games that can be played.",

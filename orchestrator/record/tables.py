@@ -238,7 +238,9 @@ class Grade(SQLModel, table=True):
     worth: list[float] = Field(sa_column=Column(JSON, nullable=False))  # -1 to 1, in the order of `legal`
     best: list[int] = Field(sa_column=Column(JSON, nullable=False))  # the actions that nothing beats
     regret: float | None = None  # best value less that of what was played, 0 to 2; null for a forfeit
-    visits: list[int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))  # null where exact
+    visits: list[int] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True))
+    )  # null where exact
     seconds: float  # that it took to grade the position, which others may share
 
 

@@ -1,0 +1,331 @@
+"""`orchestrator grade RUN...`: how well each player chose, against a solver or search, with intervals.
+
+Players are joined over runs as `leaderboard` joins them: by their hash, never a stand-in with a model, and never
+across games or variants. What chance chose for a player after its answers had failed is graded, but is not its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli import text
+from orchestrator.cli.rows import Row, fitting, standings
+
+if TYPE_CHECKING:
+    from orchestrator.grades import Decided, Report
+    from orchestrator.ratings.quality import Quality
+    from orchestrator.ratings.shares import Share
+
+COLUMNS = ("accuracy", "best", "regret", "blunders", "chance", "moves", "exact")  # the last go first
+LEGEND = (
+    "Accuracy: 1 - regret / stakes. Best: moves that nothing beats; chance: what drawing moves would get.",
+    "Regret: best value less the move's, a win being 1 and a loss -1. Blunder: a regret of 0.3 or more.",
+    "95 % intervals count matches, not moves. Moves without a choice, and fallbacks, are left out.",
+)
+BAND = 10  # plies that a line of --by ply has
+EVERY_S = 0.2  # between two looks of the progress line
+
+
+@click.command(
+    short_help="How well each move was chosen, against a solver or search.",
+    epilog="Exit status: 0 all graded, 1 some could not be, 2 wrong use or nothing to read, 130 interrupted.",
+)
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--method",
+    default="auto",
+    show_default=True,
+    metavar="exact|search:N|auto[:N]",
+    help="By solvers alone; by N simulations a position; or a solver where one reaches, else search.",
+)
+@click.option("--game", metavar="NAME", default="", help="Only this game.")
+@click.option("--match", "matches", metavar="ID", multiple=True, help="Only matches whose ids end so.")
+@click.option(
+    "--by", type=click.Choice(["seat", "ply"]), help="A line for each seat, or for every ten plies."
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one for each core]")
+@click.option("--json", "as_json", is_flag=True, help="For programs; every seat and ply.")
+def command(
+    runs: tuple[Path, ...],
+    method: str,
+    game: str,
+    matches: tuple[str, ...],
+    by: str | None,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Grade every decision of RUNS: what each legal move was worth, and what was given away.
+
+    Grades are kept in the records, and what is kept is not graded again unless the method is better. A run that is
+    being played is graded without touching its record.
+
+    \b
+    orchestrator grade runs/NAME
+    orchestrator grade runs/* --game othello --method search:20000 --json
+    """
+    from orchestrator.grades import Filter, Method, grade_run
+    from orchestrator.record.database import RecordError
+
+    try:
+        how = Method.parse(method)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--method") from None
+    reports, progress = [], Progress()
+    for path in (path for path in runs if path.suffix == ".db" or not path.is_file()):
+        progress.begin(path)
+        try:
+            reports.append(grade_run(path, how, Filter(game, matches), jobs or os.cpu_count() or 1, progress))
+        except RecordError as error:
+            progress.end()
+            click.echo(f"left out: {text.one_line(str(error), 400)}", err=True)
+        except KeyboardInterrupt:
+            progress.end()
+            click.echo("interrupted: what is graded is kept, the same command goes on", err=True)
+            sys.exit(130)
+        progress.end()
+    boards = boards_of(reports)
+    if as_json:
+        told = {"runs": [run_json(each) for each in reports], "boards": [board.to_json() for board in boards]}
+        click.echo(json.dumps(told, indent=2, allow_nan=False))
+    else:
+        _print(reports, boards, by)
+    whole = len(reports) == len(runs) and not any(each.ungraded or each.unread for each in reports)
+    sys.exit(0 if whole else 1 if reports else 2)
+
+
+class Progress:
+    """One line on a terminal, overwritten; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._name = ""
+        self._began = self._last = 0.0
+
+    def begin(self, path: Path) -> None:
+        self._name = text.one_line(str(path), 40)
+        self._began = monotonic()
+
+    def __call__(self, done: int, of: int) -> None:
+        now = monotonic()
+        if self._shown and now - self._last >= EVERY_S:
+            self._last = now
+            passed = text.duration(now - self._began)
+            click.echo(f"\r\x1b[K{self._name}: {done:,} of {of:,} positions, {passed}", nl=False, err=True)
+
+    def end(self) -> None:
+        if self._shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
+# ── joining ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class Line:
+    """One player over all runs of a board: its own graded decisions."""
+
+    name: str
+    spec: str
+    hash: str
+    stand_in: bool
+    decisions: list[Decided] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Board:
+    """One game and variant."""
+
+    game: str
+    variant: str
+    lines: dict[tuple[str, bool], Line] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        variant: Mapping[str, int] = json.loads(self.variant)
+        return self.game + "".join(f" {key}={value}" for key, value in sorted(variant.items()))
+
+    def ranked(self) -> list[Line]:
+        """By accuracy, those of whom nothing is known last."""
+
+        def key(line: Line) -> tuple[float, str]:
+            found = figures(line.decisions)
+            return -(found.accuracy.mean if found and found.accuracy else -1), line.name
+
+        return sorted(self.lines.values(), key=key)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "game": self.game,
+            "variant": json.loads(self.variant),
+            "players": [line_json(line) for line in self.ranked()],
+        }
+
+
+def boards_of(reports: Iterable[Report]) -> list[Board]:
+    """Every game and variant with a graded decision."""
+    from orchestrator.cli.result import stood_in
+
+    boards: dict[tuple[str, str], Board] = {}
+    for report in reports:
+        fakes = {
+            player.id: bool(stood_in(player.spec, report.reported.get(player.id, ())))
+            for player in report.players.values()
+        }
+        for decided in report.decisions:
+            board = boards.setdefault((decided.game, decided.variant), Board(decided.game, decided.variant))
+            player, fake = report.players[decided.player], fakes[decided.player]
+            name = player.label + (" (stand-in)" if fake else "")
+            line = board.lines.setdefault((player.hash, fake), Line(name, player.spec, player.hash, fake))
+            if decided.own and decided.action is not None:
+                line.decisions.append(decided)
+    return [board for _, board in sorted(boards.items())]
+
+
+def figures(decisions: Iterable[Decided]) -> Quality | None:
+    from orchestrator.ratings.quality import Graded, quality
+
+    return quality(
+        Graded(each.cluster, each.known.worth, each.known.worth[each.legal.index(each.action)])
+        for each in decisions
+        if each.known is not None and each.action is not None
+    )
+
+
+def parts(decisions: Sequence[Decided], by: str, band: int = 1) -> dict[int, list[Decided]]:
+    """The decisions of each seat, or of every so many plies, by its number."""
+    found: dict[int, list[Decided]] = {}
+    for each in decisions:
+        found.setdefault(each.seat if by == "seat" else each.ply // band * band, []).append(each)
+    return dict(sorted(found.items()))
+
+
+# ── for programs ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def run_json(report: Report) -> dict[str, Any]:
+    return {
+        "run": report.run,
+        "path": str(report.path),
+        "decisions": len(report.decisions) + report.ungraded + sum(report.unread.values()) + report.forced,
+        "graded": len(report.decisions),
+        "graded_now": report.graded,
+        "positions_searched": report.searched,
+        "without_choice": report.forced,
+        "beyond_method": report.ungraded,
+        "unreadable": report.unread,
+        "not_kept": report.kept or None,
+    }
+
+
+def line_json(line: Line) -> dict[str, Any]:
+    return {
+        "name": line.name,
+        "spec": line.spec,
+        "hash": line.hash,
+        "stand_in": line.stand_in,
+        **quality_json(line.decisions),
+        "by_seat": {seat: quality_json(some) for seat, some in parts(line.decisions, "seat").items()},
+        "by_ply": {ply: quality_json(some) for ply, some in parts(line.decisions, "ply").items()},
+    }
+
+
+def quality_json(decisions: Sequence[Decided]) -> dict[str, Any]:
+    """Means, each with the ends of its 95 % interval."""
+    found = figures(decisions)
+    if found is None:
+        return {"decisions": 0}
+    told: dict[str, Any] = {
+        "decisions": found.decisions,
+        "matches": found.matches,
+        "exact": sum(each.known is not None and each.known.exact for each in decisions),
+        "chance": round(found.chance, 6),
+    }
+    for name in ("accuracy", "best", "regret", "blunders"):
+        share: Share | None = getattr(found, name)
+        told[name] = share and round(share.mean, 6)
+        told[f"{name}_low"] = share and round(share.low, 6)
+        told[f"{name}_high"] = share and round(share.high, 6)
+    return told
+
+
+# ── for people ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _print(reports: Sequence[Report], boards: Sequence[Board], by: str | None) -> None:
+    from rich.text import Text
+
+    console = text.console()
+    for board in boards:
+        rows = [row for line in board.ranked() for row in _rows(line, by)]
+        columns = fitting(rows, COLUMNS, console.width)
+        console.print(Text(text.one_line(board.title), "bold"))
+        console.print(standings(rows, columns))
+        if len(columns) < len(COLUMNS):
+            console.print(f"No room here for: {', '.join(COLUMNS[len(columns) :])} (all in --json).")
+        console.print()
+    if boards:
+        for note in LEGEND:
+            console.print(Text(note, "dim"))
+    for report in reports:
+        for note in notes(report):
+            console.print(note, soft_wrap=True)
+
+
+def notes(report: Report) -> list[str]:
+    """What was done for a run, and what could not be."""
+    name = text.one_line(str(report.path))
+    found = [
+        f"{name}: {text.plural(report.graded, 'decision')} graded now ({text.plural(report.searched, 'position')}), "
+        f"{len(report.decisions):,} in all, {report.forced:,} without a choice"
+    ]
+    if report.kept:
+        found.append(f"{name}: the grades are not on record: {text.one_line(report.kept)}")
+    if report.ungraded:
+        found.append(
+            f"{name}: {text.plural(report.ungraded, 'decision')} that no solver reaches: --method auto searches"
+        )
+    found += [
+        f"{name}: {text.plural(many, 'decision')} cannot be graded: {text.one_line(reason, 300)}"
+        for reason, many in report.unread.items()
+    ]
+    return found
+
+
+def _rows(line: Line, by: str | None) -> list[Row]:
+    found = [Row(line.name, _cells(line.decisions))]
+    if by is not None:
+        for number, some in parts(line.decisions, by, BAND).items():
+            where = f"seat {number + 1}" if by == "seat" else f"plies {number + 1}–{number + BAND}"
+            found.append(Row(f"  {where}", _cells(some)))
+    return found
+
+
+def _cells(decisions: Sequence[Decided]) -> dict[str, str]:
+    found = figures(decisions)
+    if found is None:
+        return dict.fromkeys(COLUMNS, text.NOTHING)
+    exact = sum(each.known is not None and each.known.exact for each in decisions)
+    return {
+        "accuracy": _percent(found.accuracy),
+        "best": _percent(found.best),
+        "regret": f"{found.regret.mean:.3f} [{found.regret.low:.3f}, {found.regret.high:.3f}]",
+        "blunders": _percent(found.blunders),
+        "chance": text.percent(found.chance, 1),
+        "moves": text.count(found.decisions),
+        "exact": text.percent(exact, found.decisions),
+    }
+
+
+def _percent(share: Share | None) -> str:
+    if share is None:
+        return text.NOTHING
+    return f"{100 * share.mean:.1f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
