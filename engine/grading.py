@@ -86,7 +86,7 @@ class Grades(NamedTuple):
 
 
 class Grader:
-    """Grades positions one after the other; keeps solvers and trees, never an answer."""
+    """Grades positions one after the other; keeps solvers and trees, on which no answer depends."""
 
     def __init__(
         self,

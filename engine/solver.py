@@ -3,8 +3,8 @@
 A solver of <game> is `SOLVER` in engine/solvers/<game>.py. Scores are from the seat to move: 0 is a draw,
 positive a win, negative a loss; which win is the larger (the sooner, or the one by more) the solver says. A
 budget of nodes makes answers repeat; one of milliseconds depends on the machine. Where a budget cannot reach
-the end, a solver answers None at once if it can tell. Each question starts with an empty memory, so that an
-answer does not depend on what was asked before.
+the end, a solver answers None at once if it can tell. No answer depends on what was asked before: a question with
+a budget starts with an empty memory, and what is kept is true whatever the question.
 """
 
 import importlib

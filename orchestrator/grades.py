@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any, NamedTuple
 
 import engine
@@ -317,7 +317,7 @@ def _position(decided: Decided) -> tuple[object, ...]:
 
 
 def _graded(questions: Sequence[Question], jobs: int) -> Iterator[tuple[int, Grades | None, float]]:
-    """The number of each question with its answer and the seconds it took, as they come."""
+    """The number of each question with its answer and the CPU seconds it took, as they come."""
     parts = [range(at, min(at + POSITIONS, len(questions))) for at in range(0, len(questions), POSITIONS)]
     if jobs == 1 or len(parts) < 2:
         for place, question in enumerate(questions):
@@ -351,12 +351,12 @@ def _answers(questions: Iterable[Question]) -> list[tuple[Grades | None, float]]
 
 
 def _answer(question: Question) -> tuple[Grades | None, float]:
-    """A position's grades, or None beyond the method; and the seconds it took."""
-    began = perf_counter()
+    """A position's grades, or None beyond the method; and the CPU seconds it took."""
+    began = process_time()
     game: Game = engine.from_bytes(question.state)
     grader = _grader(question.method)
     found = grader.grade(game) if question.method.simulations else grader.solved(game)
-    return found, perf_counter() - began
+    return found, process_time() - began
 
 
 @lru_cache(maxsize=4)

@@ -19,8 +19,8 @@ from benchmarks.page import keep
 from engine import Game, Rng
 from engine.bots.perfect import BUDGET
 from engine.games.connect4 import Connect4
-from engine.solver import solver_of
 from engine.search.connect4 import wins_at_once
+from engine.solver import solver_of
 
 POSITIONS = 100
 CONNECT4_PLIES = (8, 9, 10, 11, 12, 14, 16)

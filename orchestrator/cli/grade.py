@@ -72,6 +72,8 @@ def command(
     orchestrator grade runs/NAME
     orchestrator grade runs/* --game othello --method search:20000 --json
     """
+    from concurrent.futures.process import BrokenProcessPool
+
     from orchestrator.grades import Filter, Method, grade_run
     from orchestrator.record.database import RecordError
 
@@ -87,9 +89,12 @@ def command(
         except RecordError as error:
             progress.end()
             click.echo(f"left out: {text.one_line(str(error), 400)}", err=True)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenProcessPool) as ended:
             progress.end()
-            click.echo("interrupted: what is graded is kept, the same command goes on", err=True)
+            what = (
+                "interrupted" if isinstance(ended, KeyboardInterrupt) else "a process was ended from outside"
+            )
+            click.echo(f"{what}: grades so far are on record, the same command goes on from there", err=True)
             sys.exit(130)
         progress.end()
     boards = boards_of(reports)

@@ -241,7 +241,7 @@ class Grade(SQLModel, table=True):
     visits: list[int] | None = Field(
         default=None, sa_column=Column(JSON(none_as_null=True))
     )  # null where exact
-    seconds: float  # that it took to grade the position, which others may share
+    seconds: float  # of a processor, for the position, which other decisions may share
 
 
 class Blob(SQLModel, table=True):
