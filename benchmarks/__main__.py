@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import command, estimates, limits, orchestration, store
+from benchmarks import command, estimates, limits, orchestration, ratings, stopping, store
 from benchmarks.engine import compare, solvers, strength
 from benchmarks.page import keep
 
@@ -21,6 +21,8 @@ def main() -> None:
         ("estimates", estimates.table),
         ("limits", limits.table),
         ("store", store.tables),
+        ("ratings", ratings.table),
+        ("stopping", stopping.table),
         ("command", command.table),
     ):
         text = measure()
