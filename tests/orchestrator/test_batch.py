@@ -23,6 +23,7 @@ from orchestrator.events import Event, Events
 from orchestrator.lines import Line
 from orchestrator.players import Gate, Halt, Stopped, StopSign
 from orchestrator.record import tables
+from orchestrator.record.reading import reading
 from orchestrator.record.store import Record, call_id
 from providers.base import (
     BatchLimits,
@@ -370,14 +371,14 @@ class Process:
 
     def waves(self) -> list[tables.Wave]:
         self.record.flush()
-        with self.record.session() as session:
+        with reading(self.record.directory) as session:
             waves = list(session.exec(batch.select(tables.Wave).order_by(batch.col(tables.Wave.id))))
             session.expunge_all()
             return waves
 
     def kinds(self) -> Counter[str]:
         self.record.flush()
-        with self.record.session() as session:
+        with reading(self.record.directory) as session:
             return Counter(session.exec(batch.select(tables.Call.kind)))
 
 
