@@ -28,6 +28,7 @@ from typing import Any
 
 from orchestrator.budget import PICO, names_of, walls
 from orchestrator.control import is_alive
+from orchestrator.record.sums import SUMMED
 
 RECORD_FILE = "record.db"  # these three as in record/store.py and record/tables.py, which take long to import
 SCHEMA = 3
@@ -108,7 +109,8 @@ OF_OPEN = "{part}.id >= open.id || '-' AND {part}.id < open.id || '.'"
 """As `of_match` in record/tables.py: a range of the primary key."""
 
 OPEN_BILL = f"""
-SELECT sum(iif(c.possibly_billed, 0, c.cost_pico)), sum(iif(c.possibly_billed, c.cost_pico, 0)), max(c.started)
+SELECT sum(iif(c.possibly_billed, 0, c.cost_pico)), sum(iif(c.possibly_billed AND c.kind != 'sent', c.cost_pico, 0)),
+       sum(iif(c.kind = 'sent', c.cost_pico, 0)), max(c.started)
 FROM ({OPEN}) open JOIN call c ON {OF_OPEN.format(part="c")}
 """
 
@@ -119,13 +121,18 @@ def glance(directory: Path) -> dict[str, Any]:
         run = _run(db)
         matches, last = _matches(db)
         sure, possible = db.execute("SELECT sum(cost_pico), sum(possibly_pico) FROM tally").fetchone()
-        open_sure, open_possible, started = db.execute(OPEN_BILL).fetchone()
+        open_sure, open_possible, out, started = db.execute(OPEN_BILL).fetchone()
+        about = _about(directory, run)
+        coming = (
+            (out or 0) if about["status"] in ("running", "paused") else 0
+        )  # else nobody waits for it any more
         return {
-            **_about(directory, run),
+            **about,
             "planned": _planned(run),
             "finished_matches": matches["finished"],
             "spent_usd": ((sure or 0) + (open_sure or 0)) / PICO,
-            "possibly_usd": ((possible or 0) + (open_possible or 0)) / PICO,
+            "possibly_usd": ((possible or 0) + (open_possible or 0) + (out or 0) - coming) / PICO,
+            "out_usd": coming / PICO,
             "last": max(run["created"], run["finished"] or 0, last, started or 0),
         }
 
@@ -204,22 +211,6 @@ def _matches(db: sqlite3.Connection) -> tuple[Counter[str], float]:
 
 
 # ── one run ──────────────────────────────────────────────────────────────────────────────────────
-
-SUMMED = (
-    "decisions",
-    "illegal",
-    "wrong_first",
-    "fallbacks",
-    "calls",
-    "failed_calls",
-    "input_tokens",
-    "cached_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "cost_pico",
-    "possibly_pico",
-    "unpriced_calls",
-)
 
 TOLD = f"SELECT player, {', '.join(f'sum({name})' for name in SUMMED)} FROM tally GROUP BY player"
 

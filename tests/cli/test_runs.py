@@ -63,6 +63,27 @@ def test_json_says_the_same(runs) -> None:
     assert told["unreadable"] == []
 
 
+def test_a_call_that_is_out_is_no_bill_yet_while_somebody_waits_for_it(tmp_path) -> None:
+    run = tmp_path / "run"
+    play(run, request("sim:greedy?price=3,15", "bot:random"), stop_after=3)
+    change(run, "UPDATE run SET status = 'running'")
+    names = "player, ask, attempt, http_status, request_id, model_reported, tier, price, latency_ms, started, finish"
+    names += (
+        ", finish_detail, reasoning_kind, error, input_fresh, cache_read, cache_write_short, cache_write_long"
+    )
+    change(
+        run,
+        f"INSERT INTO call (id, kind, possibly_billed, cost_pico, output, reasoning, {names}) "
+        f"SELECT open || '-099.00.01', 'sent', 1, 7000000000000, 0, 0, {names} FROM (SELECT * FROM call LIMIT 1), "
+        "(SELECT id AS open FROM match WHERE status = 'stopped' LIMIT 1)",
+    )
+    with Record(run):
+        waited = glance(run)
+    assert (waited["possibly_usd"], waited["out_usd"], waited["status"]) == (0, 7, "running")
+    died = glance(run)
+    assert (died["possibly_usd"], died["out_usd"], died["status"]) == (7, 0, overview.DIED)
+
+
 def test_directories_are_runs_or_folders_of_runs(runs, tmp_path) -> None:
     assert "one" in invoke("runs", str(runs / "one")).output
     assert "two" not in invoke("runs", str(runs / "one")).output
