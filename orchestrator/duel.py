@@ -456,8 +456,16 @@ def walled(request: Request, players: Sequence[Player]) -> dict[int, int]:
 
 
 def limited(request: Request, players: Sequence[Player]) -> dict[str, Limits]:
-    """The limits of a run by the name that they were given for, '' for whoever has none. Raises ValueError."""
-    models = [player.seated for player in players if player.seated.model]
+    """The limits of a run by the name that they were given for, '' for whoever has none. Raises ValueError.
+
+    They are of those who are asked at once: batches have limits of their own at every service.
+    """
+    asked = [player.seated for player in players if player.seated.model]
+    models = [each for each in asked if each.parameters.get("tier") != "batch"]
+    if request.limits and asked and not models:
+        raise ValueError(
+            "--limit is for models that are asked at once, and all are asked in batches: leave it out"
+        )
     names = {name for each in models for name in (each.model, f"{each.provider}:{each.model}")}
     found: dict[str, Limits] = {}
     for text in request.limits:

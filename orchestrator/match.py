@@ -17,7 +17,8 @@ from orchestrator.players import Player
 async def play(fixture: Fixture, players: Sequence[Player], journal: Journal) -> Result:
     """Play a match to its end, from wherever the journal says it stands.
 
-    Raises Void (replay it), Halt (stop the run) or Stopped (asked to stop between two decisions).
+    Raises Void (replay it), WallReached (no money for the next call), Halt (stop the run) or Stopped (asked to stop
+    between two decisions).
     """
     game = fixture.deal()
     for earlier in journal.begin(fixture, game):

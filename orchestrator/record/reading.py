@@ -30,6 +30,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError, connect
 from orchestrator.record.store import RECORD_FILE, blob_texts, of_match, ready_id
+from orchestrator.record.sums import SUMMED
 from orchestrator.record.tallies import tallies, times
 
 T = TypeVar("T")
@@ -417,22 +418,6 @@ def _complete(finished: Iterable[Played], size: int) -> list[list[Played]]:
 
 
 # ── what playing them took ───────────────────────────────────────────────────────────────────────────
-
-SUMMED = (
-    "decisions",
-    "illegal",
-    "wrong_first",
-    "fallbacks",
-    "calls",
-    "failed_calls",
-    "input_tokens",
-    "cached_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "cost_pico",
-    "possibly_pico",
-    "unpriced_calls",
-)
 
 
 Tallied = tuple[Any, ...]  # match, player, reported, latencies and what is summed up

@@ -182,6 +182,8 @@ def test_a_limit_is_of_somebody_who_plays_and_takes_its_time(service: stand_in.S
     assert wrong.exit_code == 2 and "'nobody'; there are claude-sonnet-5-5, gpt-6.1-sol" in wrong.stderr
     twice = orchestrator(*pair, "--limit", "rpm=5", "--limit", "calls=5")
     assert twice.exit_code == 2 and "everybody is limited twice" in twice.stderr
+    waves = orchestrator(*pair, "--batch", "--limit", "rpm=5")
+    assert waves.exit_code == 2 and "all are asked in batches" in waves.stderr
     hours = [
         json.loads(orchestrator(*pair, *limit).stdout)["hours"][1]
         for limit in ((), ("--limit", "claude:rpm=1"))
