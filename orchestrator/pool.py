@@ -56,7 +56,7 @@ class Pool:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = None
             for process in multiprocessing.active_children():
-                process.terminate()
+                process.kill()  # it holds nothing, and may have inherited that SIGTERM is ignored
 
 
 def begin() -> None:

@@ -1,10 +1,12 @@
 """What the tests ran on is said at the top of every run: the compiled engine or the pure one.
 
-Whatever a test is about: the money on every record that it closes must add up.
+Whatever a test is about: the money on every record that it closes must add up, and the signals that a command
+listens to or ignores are Python's own again for the next one.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -42,3 +44,12 @@ def _money_adds_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(Record, "close", closed)
     yield
     assert not wrong, f"the money on a record that this test closed does not add up: {wrong}"
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_they_were() -> Iterator[None]:
+    """A process started later would inherit an ignored one."""
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)

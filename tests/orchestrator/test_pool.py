@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
+from multiprocessing import connection
 from pathlib import Path
+
+import pytest
 
 import engine
 from orchestrator.players import BotPlayer
@@ -73,17 +77,21 @@ def test_a_process_that_was_killed_is_replaced() -> None:
     assert asyncio.run(main()) in range(9)
 
 
-def test_closing_does_not_wait_for_a_thought() -> None:
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN])
+def test_closing_does_not_wait_for_a_thought(handler: signal.Handlers) -> None:
+    signal.signal(signal.SIGTERM, handler)  # what the processes inherit
+
     async def main() -> None:
         pool, game = Pool(), engine.new("connect4", 1)
         await pool.choose(("random", ()), game, engine.Rng(1))
-        endless = asyncio.ensure_future(pool.choose(("mcts:100000000", ()), game, engine.Rng(1)))
+        endless = asyncio.ensure_future(pool.choose(("mcts", (("ms", "60000"),)), game, engine.Rng(1)))
         await asyncio.sleep(0.2)
+        assert not endless.done()
         endless.cancel()
         pool.close()
+        # Not is_alive(): the executor's own thread may have collected the exit status and not noted it yet.
         for process in multiprocessing.active_children():
-            process.join(20)
-            assert not process.is_alive()
+            assert connection.wait([process.sentinel], timeout=20), "still thinking"
 
     asyncio.run(main())
 
@@ -95,8 +103,9 @@ from orchestrator.pool import Pool
 async def main():
     pool = Pool()
     await pool.choose(("random", ()), engine.new("tictactoe", 1), engine.Rng(1))
-    thinking = asyncio.ensure_future(pool.choose(("mcts:100000000", ()), engine.new("connect4", 1), engine.Rng(1)))
+    thinking = asyncio.ensure_future(pool.choose(("mcts", (("ms", "60000"),)), engine.new("connect4", 1), engine.Rng(1)))
     await asyncio.sleep(0.3)
+    assert not thinking.done()
     print(*(process.pid for process in multiprocessing.active_children()), flush=True)
     os._exit(9)
 if __name__ == "__main__":
