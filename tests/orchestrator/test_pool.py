@@ -103,7 +103,8 @@ from orchestrator.pool import Pool
 async def main():
     pool = Pool()
     await pool.choose(("random", ()), engine.new("tictactoe", 1), engine.Rng(1))
-    thinking = asyncio.ensure_future(pool.choose(("mcts", (("ms", "60000"),)), engine.new("connect4", 1), engine.Rng(1)))
+    minute, game = ("mcts", (("ms", "60000"),)), engine.new("connect4", 1)
+    thinking = asyncio.ensure_future(pool.choose(minute, game, engine.Rng(1)))
     await asyncio.sleep(0.3)
     assert not thinking.done()
     print(*(process.pid for process in multiprocessing.active_children()), flush=True)
