@@ -376,9 +376,9 @@ def put_decision(record: Any, match: str, ply: int, said: Words) -> None:
 
 def read_back(directory: Path, decisions: int) -> Iterator[tuple[str, float]]:
     """What standings over so many decisions take: of the run, and of all of the command."""
-    from orchestrator.cli.leaderboard import boards_of
     from orchestrator.record.reading import run_result
     from orchestrator.record.store import Record
+    from orchestrator.standings import boards_of
 
     fill(directory, decisions)
     began = time.perf_counter()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cli import text
 
 if TYPE_CHECKING:
-    from orchestrator.cli.leaderboard import Board, Line, Overall
     from orchestrator.ratings.bradley_terry import Interval
     from orchestrator.ratings.league import League, Rank
+    from orchestrator.standings import Board, Line, Overall
 
 WIDEST_MATRIX = 16  # players, in Markdown
 

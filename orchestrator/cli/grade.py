@@ -1,7 +1,6 @@
 """`orchestrator grade RUN...`: how well each player chose, against a solver or search, with intervals.
 
-Players are joined over runs as `leaderboard` joins them: by their hash, never a stand-in with a model, and never
-across games or variants. What chance chose for a player after its answers had failed is graded, but is not its own.
+Options, progress and printing. Whose decisions are joined is said in `orchestrator.quality`.
 """
 
 from __future__ import annotations
@@ -9,8 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,7 @@ from orchestrator.cli.rows import Row, fitting, standings
 
 if TYPE_CHECKING:
     from orchestrator.grades import Decided, Report
-    from orchestrator.ratings.quality import Quality
+    from orchestrator.quality import Board, Line
     from orchestrator.ratings.shares import Share
 
 COLUMNS = ("accuracy", "best", "regret", "blunders", "chance", "moves", "exact")  # the last go first
@@ -75,6 +73,7 @@ def command(
     from concurrent.futures.process import BrokenProcessPool
 
     from orchestrator.grades import Filter, Method, grade_run
+    from orchestrator.quality import boards_of
     from orchestrator.record.database import RecordError
 
     try:
@@ -99,7 +98,10 @@ def command(
         progress.end()
     boards = boards_of(reports)
     if as_json:
-        told = {"runs": [run_json(each) for each in reports], "boards": [board.to_json() for board in boards]}
+        told = {
+            "runs": [run_json(each) for each in reports],
+            "boards": [board_json(board) for board in boards],
+        }
         click.echo(json.dumps(told, indent=2, allow_nan=False))
     else:
         _print(reports, boards, by)
@@ -131,88 +133,6 @@ class Progress:
             click.echo("\r\x1b[K", nl=False, err=True)
 
 
-# ── joining ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(slots=True)
-class Line:
-    """One player over all runs of a board: its own graded decisions."""
-
-    name: str
-    spec: str
-    hash: str
-    stand_in: bool
-    decisions: list[Decided] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Board:
-    """One game and variant."""
-
-    game: str
-    variant: str
-    lines: dict[tuple[str, bool], Line] = field(default_factory=dict)
-
-    @property
-    def title(self) -> str:
-        variant: Mapping[str, int] = json.loads(self.variant)
-        return self.game + "".join(f" {key}={value}" for key, value in sorted(variant.items()))
-
-    def ranked(self) -> list[Line]:
-        """By accuracy, those of whom nothing is known last."""
-
-        def key(line: Line) -> tuple[float, str]:
-            found = figures(line.decisions)
-            return -(found.accuracy.mean if found and found.accuracy else -1), line.name
-
-        return sorted(self.lines.values(), key=key)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "game": self.game,
-            "variant": json.loads(self.variant),
-            "players": [line_json(line) for line in self.ranked()],
-        }
-
-
-def boards_of(reports: Iterable[Report]) -> list[Board]:
-    """Every game and variant with a graded decision."""
-    from orchestrator.cli.result import stood_in
-
-    boards: dict[tuple[str, str], Board] = {}
-    for report in reports:
-        fakes = {
-            player.id: bool(stood_in(player.spec, report.reported.get(player.id, ())))
-            for player in report.players.values()
-        }
-        for decided in report.decisions:
-            board = boards.setdefault((decided.game, decided.variant), Board(decided.game, decided.variant))
-            player, fake = report.players[decided.player], fakes[decided.player]
-            name = player.label + (" (stand-in)" if fake else "")
-            line = board.lines.setdefault((player.hash, fake), Line(name, player.spec, player.hash, fake))
-            if decided.own and decided.action is not None:
-                line.decisions.append(decided)
-    return [board for _, board in sorted(boards.items())]
-
-
-def figures(decisions: Iterable[Decided]) -> Quality | None:
-    from orchestrator.ratings.quality import Graded, quality
-
-    return quality(
-        Graded(each.cluster, each.known.worth, each.known.worth[each.legal.index(each.action)])
-        for each in decisions
-        if each.known is not None and each.action is not None
-    )
-
-
-def parts(decisions: Sequence[Decided], by: str, band: int = 1) -> dict[int, list[Decided]]:
-    """The decisions of each seat, or of every so many plies, by its number."""
-    found: dict[int, list[Decided]] = {}
-    for each in decisions:
-        found.setdefault(each.seat if by == "seat" else each.ply // band * band, []).append(each)
-    return dict(sorted(found.items()))
-
-
 # ── for programs ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -231,7 +151,17 @@ def run_json(report: Report) -> dict[str, Any]:
     }
 
 
+def board_json(board: Board) -> dict[str, Any]:
+    return {
+        "game": board.game,
+        "variant": json.loads(board.variant),
+        "players": [line_json(line) for line in board.ranked()],
+    }
+
+
 def line_json(line: Line) -> dict[str, Any]:
+    from orchestrator.quality import parts
+
     return {
         "name": line.name,
         "spec": line.spec,
@@ -245,6 +175,8 @@ def line_json(line: Line) -> dict[str, Any]:
 
 def quality_json(decisions: Sequence[Decided]) -> dict[str, Any]:
     """Means, each with the ends of its 95 % interval."""
+    from orchestrator.quality import figures
+
     found = figures(decisions)
     if found is None:
         return {"decisions": 0}
@@ -308,6 +240,8 @@ def notes(report: Report) -> list[str]:
 def _rows(line: Line, by: str | None) -> list[Row]:
     found = [Row(line.name, _cells(line.decisions))]
     if by is not None:
+        from orchestrator.quality import parts
+
         for number, some in parts(line.decisions, by, BAND).items():
             where = f"seat {number + 1}" if by == "seat" else f"plies {number + 1}–{number + BAND}"
             found.append(Row(f"  {where}", _cells(some)))
@@ -315,6 +249,8 @@ def _rows(line: Line, by: str | None) -> list[Row]:
 
 
 def _cells(decisions: Sequence[Decided]) -> dict[str, str]:
+    from orchestrator.quality import figures
+
     found = figures(decisions)
     if found is None:
         return dict.fromkeys(COLUMNS, text.NOTHING)

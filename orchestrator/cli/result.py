@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli import text
 from orchestrator.cli.rows import Row, fitting, standings
+from orchestrator.standings import STAND_IN, stood_in
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table
-
-STAND_IN = "simulated/"  # how the stand-in's model names begin
 
 
 def result_table(summary: Mapping[str, Any], *, hint: bool = True) -> RenderableType:
@@ -109,11 +108,6 @@ def _verdict_of_a_table(summary: Mapping[str, Any]) -> str:
     if round(lead["by"], 3) == 0:
         return f"{first} and {second} are level: {over}; too close to call."
     return f"{first} leads {second}, who is second, by {over}: too close to call."
-
-
-def stood_in(spec: str, reported: Iterable[str]) -> list[str]:
-    """The stand-ins' names among the models that answered, where the spec did not ask for one."""
-    return [] if spec.startswith("sim:") else [name for name in reported if name.startswith(STAND_IN)]
 
 
 def stand_ins(summary: Mapping[str, Any]) -> list[str]:

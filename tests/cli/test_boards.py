@@ -15,7 +15,6 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli import display, text
-from orchestrator.cli.leaderboard import boards_of
 from orchestrator.cli.leaderboard import command as leaderboard
 from orchestrator.cli.result import result_table
 from orchestrator.cli.show import command as show
@@ -23,6 +22,7 @@ from orchestrator.events import Event
 from orchestrator.programme import SELF
 from orchestrator.record.check import check_money
 from orchestrator.record.reading import RunResult, run_result
+from orchestrator.standings import boards_of
 from orchestrator.summary import lines, summary
 from tests.orchestrator.duels import play as play_duel
 from tests.orchestrator.duels import request

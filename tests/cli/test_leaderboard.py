@@ -19,14 +19,15 @@ from rich.console import Console
 from benchmarks.tournaments import Clusters, Tournament
 from benchmarks.tournaments import tables as played_tables
 from engine import View
-from orchestrator.cli import leaderboard as leaderboard_module
+from orchestrator import standings as standings_module
 from orchestrator.cli import main
-from orchestrator.cli.leaderboard import Pair, clusters_of
+from orchestrator.cli.leaderboard import board_table
 from orchestrator.cli.result import verdict
 from orchestrator.players import HumanPlayer, Player, Seated
 from orchestrator.ratings.pairs import estimate
 from orchestrator.record import tables
 from orchestrator.record.reading import RunResult, Standing
+from orchestrator.standings import Pair, clusters_of
 from orchestrator.summary import summary
 from tests.orchestrator.duels import Invited, play, request
 from tests.orchestrator.highcard import install
@@ -324,19 +325,19 @@ def test_a_board_over_games_wants_everybody_in_each(tmp_path: Path) -> None:
 
 def shown(clusters: Clusters, columns: int = 80) -> str:
     """The board of players who met so; the first by name is a bot."""
-    made = leaderboard_module.Board("connect4", {}, ("open",), len(clusters[0][0].players))
+    made = standings_module.Board("connect4", {}, ("open",), len(clusters[0][0].players))
     for number, name in enumerate(
         sorted({name for cluster in clusters for r in cluster for name in r.players})
     ):
         player = tables.Player(
             id=number, spec=name, label=name, kind="model" if number else "bot", parameters={}, hash=name
         )
-        made.lines[name] = leaderboard_module.Line(player, name, Standing(player))
+        made.lines[name] = standings_module.Line(player, name, Standing(player))
     made.pairs = [Pair(tuple(c), (True,) * len(c), k, k) for k, c in enumerate(clusters)]
     made.clusters = clusters_of(made.pairs)
-    leaderboard_module._rate(made, ())
+    standings_module._rate(made, ())
     console = Console(file=io.StringIO(), width=columns)
-    console.print(leaderboard_module.board_table(made, console))
+    console.print(board_table(made, console))
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 

@@ -8,9 +8,9 @@ from contextlib import closing
 
 from benchmarks import store
 from orchestrator.cli.forms import board_json
-from orchestrator.cli.leaderboard import boards_of
 from orchestrator.record.check import check_money
 from orchestrator.record.reading import match_story, run_result
+from orchestrator.standings import boards_of
 
 
 def test_five_hundred_tasks_lose_nothing_and_mix_nothing_up(tmp_path) -> None:
