@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli import text
+from orchestrator.remarks import notes
 
 if TYPE_CHECKING:
     from orchestrator.ratings.bradley_terry import Interval
@@ -24,29 +25,12 @@ def rank_text(rank: Rank | None) -> str:
     return str(rank.low) if rank.low == rank.high else f"{rank.low}–{rank.high}"
 
 
-def elo_text(elo: Interval | None) -> str:
-    """+35 ±12, or +35 [-12, +84] where one side is wider."""
-    if elo is None:
-        return text.NOTHING
-    if elo.low == elo.high:
-        return text.signed(elo.mid) if round(elo.mid) else "0"
-    if abs(elo.high + elo.low - 2 * elo.mid) < 1e-6:
-        return f"{text.signed(elo.mid)} ±{elo.high - elo.mid:.0f}"
-    return text.elo(*elo)
-
-
 def rated_text(line: Line) -> str:
     """With its marks; who is set to a rating needs none."""
-    told = elo_text(line.elo)
+    told = text.elo_text(line.elo)
     if line.elo is None or line.elo.low == line.elo.high:
         return told
     return told + ("*" if line.provisional else "") + ("°" if line.adrift else "")
-
-
-def chance_text(chance: float | None) -> str:
-    if chance is None:
-        return text.NOTHING
-    return ">99 %" if chance > 0.99 else "<1 %" if chance < 0.01 else f"{100 * chance:.0f} %"
 
 
 # ── JSON ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -265,14 +249,12 @@ def to_markdown(boards: Iterable[Board], over: Iterable[Overall] = ()) -> str:
     parts = [part for board in boards for part in _board_markdown(board)]
     for each in over:
         if not each.refused:
-            rows = [[_cell(name), elo_text(elo)] for name, elo in each.elo.items()]
+            rows = [[_cell(name), text.elo_text(elo)] for name, elo in each.elo.items()]
             parts += [f"## {_cell(each.title)}", _table(["player", "Elo"], rows)]
     return "\n\n".join(parts) + "\n" if parts else ""
 
 
 def _board_markdown(board: Board) -> list[str]:
-    from orchestrator.cli.leaderboard import notes
-
     ranked = board.ranked()
     heads = ["#", "player", "Elo", *(["clean"] if board.unclean else []), "score", "matches", "W/D/L", "$"]
     rows = []
@@ -281,7 +263,7 @@ def _board_markdown(board: Board) -> list[str]:
         rows.append(
             [
                 rank_text(line.rank), _cell(line.name), _cell(rated_text(line)),
-                *([elo_text(line.clean)] if board.unclean else []),
+                *([text.elo_text(line.clean)] if board.unclean else []),
                 text.percent(total.total_score, total.matches), str(total.matches),
                 f"{total.wins}/{total.draws}/{total.losses}", text.money(total.cost_pico),
             ]
@@ -303,7 +285,7 @@ def _matrices(board: Board, league: League, rated: Sequence[Line]) -> list[str]:
     better, scores = [], []
     for number, key, name in zip(numbers, keys, names, strict=True):
         head = f"{number} {name}"
-        better.append([head, *(chance_text(league.better(key, other)) for other in keys)])
+        better.append([head, *(text.chance_text(league.better(key, other)) for other in keys)])
         scores.append(
             [
                 head,

@@ -17,8 +17,6 @@ import click
 
 from orchestrator.cli import text
 from orchestrator.cli.forms import (
-    chance_text,
-    elo_text,
     rank_text,
     rated_text,
     to_csv,
@@ -27,12 +25,12 @@ from orchestrator.cli.forms import (
 )
 from orchestrator.cli.rows import Row, fitting, standings
 from orchestrator.ratings.anchor import Anchor
-from orchestrator.standings import Board, Line, Overall, boards_of, over_games, stood_in
+from orchestrator.remarks import notes
+from orchestrator.standings import Board, Line, Overall, boards_of, over_games
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from orchestrator.ratings.league import League
     from orchestrator.record.reading import Standing
 
 COLUMNS = (
@@ -62,8 +60,6 @@ TABLE_COLUMNS = (
     "median",
     "95 % in",
 )
-MISFIT = 0.01  # a chi-square less likely than this is told
-WRONG = "Wrong: a model's first answers that were no legal move; of all its moves."
 
 
 @click.command(short_help="Standings over one run or many, with intervals.")
@@ -194,8 +190,8 @@ def _cells(line: Line) -> dict[str, str]:
     return {
         "#": rank_text(line.rank),
         "Elo": rated_text(line),
-        "> next": chance_text(line.better),
-        "clean": text.NOTHING if line.clean is None else elo_text(line.clean),
+        "> next": text.chance_text(line.better),
+        "clean": text.NOTHING if line.clean is None else text.elo_text(line.clean),
         "score": text.percent(total.total_score, total.matches),
         "W/D/L": f"{total.wins}/{total.draws}/{total.losses}",
         "rank": text.NOTHING if total.rank is None else f"{total.rank:.2f}",
@@ -216,85 +212,11 @@ def _per_match(total: Standing) -> str:
     return "?" if total.unpriced_calls else text.money(round(total.cost_pico / max(1, total.matches)))
 
 
-def notes(board: Board) -> list[str]:
-    """What the figures are; and what they are not."""
-    told = [*_rating_notes(board), WRONG]
-    if board.seats > 2:
-        told.append(
-            "Score: the share of opponents beaten, ties half; of all finished matches. First: of its matches; a "
-            "shared first place by its share."
-        )
-    if any(line.total.paid < line.total.matches for line in board.lines.values()) and board.seats > 2:
-        told.append(
-            "Points: without the matches that a forfeit ended, where nobody knows what they would have paid."
-        )
-    return told + _stand_ins(board)
-
-
-def _rating_notes(board: Board) -> list[str]:
-    if board.league is None:
-        return ["No pair was completed: no ratings yet."]
-    lines, pair = board.lines.values(), "complete pair" if board.seats == 2 else "complete deal"
-    pairs = text.plural(len(board.pairs), pair)
-    notes = [f"Elo from {text.one_line(board.zero)}, with 95 % intervals, from {pairs}."]
-    if repeats := len(board.pairs) - len(board.clusters):
-        notes.append(
-            f"{text.plural(repeats, 'pair' if board.seats == 2 else 'deal')} repeat others (the same seed, or move "
-            f"by move): intervals count only the {len(board.clusters)} different."
-        )
-    if board.unpaired:
-        notes.append(f"{text.plural(board.unpaired, 'match', 'matches')} of incomplete pairs are not rated.")
-    notes.append("#: between which ranks, all differences judged at once; a gap parts who can be told apart.")
-    if len(board.lines) > 2:
-        notes.append("> next: the chance of being stronger than the next below.")
-    if board.unclean:
-        notes.append(
-            f"Clean: Elo without the {text.plural(board.unclean, 'match', 'matches')} that saw a forfeit or a "
-            "fallback; who often breaks the rules is judged by its better matches there."
-        )
-    notes += [*_fit_notes(board, board.league), *_gap_notes(board, board.league)]
-    if any(line.provisional for line in lines):
-        from orchestrator.ratings.league import FEW_CLUSTERS
-
-        notes.append(f"* provisional: fewer than {FEW_CLUSTERS} {pair.split()[1]}s.")
-    if any(line.adrift for line in lines):
-        notes.append("° only won, or only lost: how far off it stands rests on the prior of 500 Elo.")
-    return notes
-
-
-def _fit_notes(board: Board, league: League) -> list[str]:
-    """What else the fit found: seats, draws, and whether one number a player is enough."""
-    notes = []
-    if board.seats == 2:
-        first, ties = league.davidson.seat_effect(2, 0), league.davidson.tie_rate
-        draws = f" Equals draw {text.percent(ties.mid, 1)} of their matches." if league.ties else ""
-        notes.append(f"Moving first is worth {elo_text(first)} Elo, wins to losses.{draws}")
-    if league.fitness is not None and league.fitness.p < MISFIT:
-        notes.append(
-            f"One number a player does not explain these results (chi-square {league.fitness.chi_square:.0f}, "
-            f"{text.plural(league.fitness.degrees, 'degree')} of freedom): who meets whom matters, see --markdown."
-        )
-    for ring in league.rings:
-        names = [text.one_line(board.lines[name].name) for name in (*ring, ring[0])]
-        notes.append(f"In a ring, beyond chance: {' beats '.join(names)}.")
-    return notes
-
-
-def _gap_notes(board: Board, league: League) -> list[str]:
-    notes = []
-    for island in league.islands[1:]:
-        names = ", ".join(text.one_line(board.lines[name].name) for name in island)
-        notes.append(
-            f"Never met the others, not even by way of others; their Elo is from their own mean: {names}."
-        )
-    return notes
-
-
 def overall_table(over: Overall) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    rows = [Row(name, {"Elo": elo_text(elo)}) for name, elo in over.elo.items()]
+    rows = [Row(name, {"Elo": text.elo_text(elo)}) for name, elo in over.elo.items()]
     set_to = " and ".join(f"{text.one_line(each.player)} at {each.elo:g}" for each in over.anchors)
     unit = "Elo of each game as they are" if len(over.anchors) == 1 else "each game stretched to fit both"
     return Group(
@@ -306,11 +228,3 @@ def overall_table(over: Overall) -> RenderableType:
         *(Text(f"- {text.one_line(game)}", "dim") for game in over.games),
         Text(""),
     )
-
-
-def _stand_ins(board: Board) -> list[str]:
-    return [
-        f"STAND-IN: {text.one_line(line.name)} was answered by {text.one_line(', '.join(fakes))}."
-        for line in board.ranked()
-        if (fakes := stood_in(line.player.spec, line.total.reported))
-    ]

@@ -4,7 +4,8 @@ What a model wrote, what a service answered and what stands in somebody else's r
 may hold escape sequences that move the cursor, retitle the window or paste, and bidi controls that make
 a line read differently from what it says. `clean` is the only way such text reaches a screen, always as
 plain text and never as rich markup: the `console` that commands print on cleans every piece of text that it
-draws, whoever built it. What is drawn in lines and columns is made `one_line` before, so that it fits.
+draws, whoever built it. What is drawn in lines and columns is made `one_line` before, so that it fits. Figures are
+worded in `orchestrator.words`, and stand here too, so that a command has one place for all that it says.
 """
 
 from __future__ import annotations
@@ -18,13 +19,54 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
 
+from orchestrator.words import (
+    NOTHING as NOTHING,
+)
+from orchestrator.words import (
+    PICO as PICO,
+)
+from orchestrator.words import (
+    amount as amount,
+)
+from orchestrator.words import (
+    chance_text as chance_text,
+)
+from orchestrator.words import (
+    count as count,
+)
+from orchestrator.words import (
+    dollars as dollars,
+)
+from orchestrator.words import (
+    duration as duration,
+)
+from orchestrator.words import (
+    elo as elo,
+)
+from orchestrator.words import (
+    elo_text as elo_text,
+)
+from orchestrator.words import (
+    money as money,
+)
+from orchestrator.words import (
+    percent as percent,
+)
+from orchestrator.words import (
+    plural as plural,
+)
+from orchestrator.words import (
+    points as points,
+)
+from orchestrator.words import (
+    signed as signed,
+)
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
 
 PIPE_WIDTH = 110  # columns where the output is no terminal and COLUMNS is not set
-PICO = 10**12
-NOTHING = "–"  # a figure that does not apply, such as the cost of a bot
 
 _SILENT = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")  # invisible joints: dropped without a word
 _CONTROLS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -65,89 +107,10 @@ def _visible(character: str) -> str:
     return "�" if kind == "Cs" else f"‹U+{code:04X}›"
 
 
-def money(pico: int) -> str:
-    """Pico-dollars as dollars: $12.31, $0.0044; what is not nothing never reads as nothing."""
-    if pico == 0:
-        return "$0"
-    if pico < PICO // 10_000:
-        return "<$0.0001"
-    cents = pico >= PICO * 99_995 // 100_000  # from where four decimals would read $1.0000
-    return f"${pico / PICO:,.2f}" if cents else f"${pico / PICO:.4f}"
-
-
-def dollars(usd: float) -> str:
-    """As `money`, from the dollars that events carry."""
-    return money(round(usd * PICO))
-
-
 def moves(texts: Iterable[str]) -> str:
     """Moves beside each other, a bar between them where they have blanks themselves."""
     told = [one_line(each) for each in texts]
     return (" | " if any(" " in each for each in told) else " ").join(told)
-
-
-def percent(part: float, whole: float) -> str:
-    """A share with one decimal; what is neither none nor all never reads so."""
-    if not whole:
-        return NOTHING
-    share = 100 * part / whole
-    if 0 < share < 0.1:
-        return "<0.1 %"
-    if 99.9 < share < 100:
-        return ">99.9 %"
-    return f"{share:.0f} %" if share in (0, 100) else f"{share:.1f} %"
-
-
-def duration(seconds: float) -> str:
-    """340 ms, 1.2 s, 48 s, 3 min 20 s, 1 h 05 min."""
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def count(number: int) -> str:
-    """987, 12.3k, 272k, 4.5M."""
-    if number < 1000:
-        return str(number)
-    if number < 999_950:
-        return f"{number / 1000:.1f}".removesuffix(".0") + "k"
-    return f"{number / 1e6:,.1f}".removesuffix(".0") + "M"
-
-
-def elo(low: float, mid: float, high: float) -> str:
-    """+35 [-12, +84]"""
-    return f"{signed(mid)} [{signed(low)}, {signed(high)}]"
-
-
-def signed(number: float) -> str:
-    return f"{round(number) or 0:+d}"
-
-
-def points(number: float) -> str:
-    """A score as it is written in games: 1, ½, 12½; thirds and the like as decimals."""
-    whole, half = divmod(number, 1)
-    if half == 0:
-        return f"{whole:.0f}"
-    if half == 0.5:
-        return f"{whole:.0f}½" if whole else "½"
-    return f"{number:.2f}"
-
-
-def amount(number: float) -> str:
-    """What a game paid, or a mean of it: 124, -3, 96.25."""
-    return f"{round(number, 2) + 0.0:.2f}".rstrip("0").rstrip(".")  # + 0.0: no -0
-
-
-def plural(number: int, noun: str, many: str = "") -> str:
-    """1 match, 2 matches."""
-    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
 
 
 def command(*words: str) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.cli import display, result, text
 from orchestrator.events import Event
+from orchestrator.remarks import verdict
 from orchestrator.summary import summary
 from tests.orchestrator.duels import play, request
 
@@ -555,7 +556,7 @@ def test_nobody_is_named_ahead_while_the_interval_holds_equality(
     mid: float, below: float, above: float
 ) -> None:
     low, high = mid - below, mid + above
-    said = result.verdict(ending(elo=mid, elo_low=low, elo_high=high))
+    said = verdict(ending(elo=mid, elo_low=low, elo_high=high))
     decided = low > 0 or high < 0
     assert ("is ahead of" in said) == decided
     assert ("too close to call" in said) != decided
@@ -564,13 +565,13 @@ def test_nobody_is_named_ahead_while_the_interval_holds_equality(
 
 
 def test_the_verdict_is_told_from_the_side_that_leads() -> None:
-    said = result.verdict(ending(elo=-120.0, elo_low=-205.0, elo_high=-40.0))
+    said = verdict(ending(elo=-120.0, elo_low=-205.0, elo_high=-40.0))
     assert said == "gemini is ahead of claude: +120 [+40, +205] Elo over 25 pairs."
-    said = result.verdict(ending())
+    said = verdict(ending())
     assert said == "claude leads gemini by +35 [-12, +84] Elo over 25 pairs: too close to call."
-    said = result.verdict(ending(elo=0.0, elo_low=-50.0, elo_high=50.0))
+    said = verdict(ending(elo=0.0, elo_low=-50.0, elo_high=50.0))
     assert said == "claude and gemini are level: +0 [-50, +50] Elo over 25 pairs; too close to call."
-    assert "no estimate" in result.verdict(ending(elo=None))
+    assert "no estimate" in verdict(ending(elo=None))
 
 
 def four(**more: Any) -> Event:
@@ -616,16 +617,16 @@ def test_the_result_of_a_table_has_the_best_first(monkeypatch: pytest.MonkeyPatc
 
 def test_nobody_is_named_ahead_at_a_table_while_the_interval_holds_equality() -> None:
     def said(**lead: float) -> str:
-        return result.verdict(four(lead={"first": "claude", "second": "gemini", **lead}))
+        return verdict(four(lead={"first": "claude", "second": "gemini", **lead}))
 
     assert said(by=0.1, low=-0.02, high=0.18) == (
         "claude leads gemini, who is second, by +10.0 [-2.0, +18.0] percentage points of score over 10 deals: "
         "too close to call."
     )
     assert said(by=0.0, low=-0.1, high=0.1).startswith("claude and gemini are level: +0.0 [-10.0, +10.0]")
-    assert result.verdict(four(lead=None, pairs=0)).startswith("No deal was completed")
-    assert result.verdict(four(lead=None, pairs=1)).startswith("Only 1 deal was completed")
-    assert result.verdict(four(lead=None, pairs=3)).startswith("All 3 deals are repeats of one")
+    assert verdict(four(lead=None, pairs=0)).startswith("No deal was completed")
+    assert verdict(four(lead=None, pairs=1)).startswith("Only 1 deal was completed")
+    assert verdict(four(lead=None, pairs=3)).startswith("All 3 deals are repeats of one")
 
 
 def test_what_qualifies_the_figures_of_a_table_is_said() -> None:

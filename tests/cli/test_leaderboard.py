@@ -22,11 +22,11 @@ from engine import View
 from orchestrator import standings as standings_module
 from orchestrator.cli import main
 from orchestrator.cli.leaderboard import board_table
-from orchestrator.cli.result import verdict
 from orchestrator.players import HumanPlayer, Player, Seated
 from orchestrator.ratings.pairs import estimate
 from orchestrator.record import tables
 from orchestrator.record.reading import RunResult, Standing
+from orchestrator.remarks import verdict
 from orchestrator.standings import Pair, clusters_of
 from orchestrator.summary import summary
 from tests.orchestrator.duels import Invited, play, request

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli import main
-from orchestrator.cli.result import remarks
+from orchestrator.remarks import remarks
 from orchestrator.summary import summary
 from tests.orchestrator.duels import play, request
 
