@@ -179,6 +179,11 @@ def _renamed(player: Mapping[str, Any]) -> list[str]:
 
 def notes(board: Board) -> list[str]:
     """What the figures are; and what they are not."""
+    return [*legend(board), *found(board)]
+
+
+def legend(board: Board) -> list[str]:
+    """What the columns of a board say."""
     told = [*_rating_notes(board), WRONG]
     if board.seats > 2:
         told.append(
@@ -189,7 +194,30 @@ def notes(board: Board) -> list[str]:
         told.append(
             "Points: without the matches that a forfeit ended, where nobody knows what they would have paid."
         )
-    return told + _stand_ins(board)
+    return told
+
+
+def found(board: Board) -> list[str]:
+    """What there is to know of these players beyond their figures."""
+    fit = [] if board.league is None else [*_fit_notes(board, board.league), *_gap_notes(board, board.league)]
+    return fit + _stand_ins(board)
+
+
+def leaders(board: Board) -> str:
+    """Who is first, if anybody can be called so; empty where there is no rating."""
+    rated = [line for line in board.ranked() if line.rank is not None]
+    if not rated or rated[0].rank is None:
+        return ""
+    assert board.league is not None
+    island = board.league.island(board.key(rated[0]))
+    names = [
+        _one_line(line.name)
+        for line in rated
+        if board.key(line) in island and line.rank is not None and line.rank.low == 1
+    ]
+    if len(names) == 1:
+        return f"{names[0]} is first, beyond chance."
+    return f"Nobody is first beyond chance: {', '.join(names[:-1])} and {names[-1]} may all be."
 
 
 def _rating_notes(board: Board) -> list[str]:
@@ -213,7 +241,6 @@ def _rating_notes(board: Board) -> list[str]:
             f"Clean: Elo without the {words.plural(board.unclean, 'match', 'matches')} that saw a forfeit or a "
             "fallback; who often breaks the rules is judged by its better matches there."
         )
-    notes += [*_fit_notes(board, board.league), *_gap_notes(board, board.league)]
     if any(line.provisional for line in lines):
         notes.append(f"* provisional: fewer than {FEW_CLUSTERS} {pair.split()[1]}s.")
     if any(line.adrift for line in lines):
@@ -231,7 +258,7 @@ def _fit_notes(board: Board, league: League) -> list[str]:
     if league.fitness is not None and league.fitness.p < MISFIT:
         notes.append(
             f"One number a player does not explain these results (chi-square {league.fitness.chi_square:.0f}, "
-            f"{words.plural(league.fitness.degrees, 'degree')} of freedom): who meets whom matters, see --markdown."
+            f"{words.plural(league.fitness.degrees, 'degree')} of freedom): who meets whom matters."
         )
     for ring in league.rings:
         names = [_one_line(board.lines[name].name) for name in (*ring, ring[0])]

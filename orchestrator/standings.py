@@ -73,6 +73,13 @@ class Line:
     provisional: bool = False
     adrift: bool = False  # only won or only lost: how far off it is rests on the prior
 
+    @property
+    def marks(self) -> str:
+        """* provisional, ° adrift; whoever is set to a rating needs none."""
+        if self.elo is None or self.elo.low == self.elo.high:
+            return ""
+        return ("*" if self.provisional else "") + ("°" if self.adrift else "")
+
 
 @dataclass(slots=True)
 class Board:
@@ -343,6 +350,13 @@ class Overall:
     @property
     def title(self) -> str:
         return f"all {len(self.games)} games"
+
+    @property
+    def set_to(self) -> str:
+        """What its zero and its unit are, in words."""
+        set_to = " and ".join(f"{each.player} at {each.elo:g}" for each in self.anchors)
+        unit = "Elo of each game as they are" if len(self.anchors) == 1 else "each game stretched to fit both"
+        return f"{set_to}, {unit}"
 
 
 def over_games(boards: Sequence[Board], anchors: Sequence[Anchor]) -> list[Overall]:

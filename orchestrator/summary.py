@@ -90,6 +90,7 @@ def _shape(pairs: list[Sides], independent: float) -> dict[str, Any] | None:
         return None
     return {
         "counts": list(found.counts),
+        "independent": round(independent, 3),
         "draws": found.draws,
         "seat_low": round(found.seat.low, 1),
         "seat_elo": round(found.seat.elo, 1),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.ratings.bradley_terry import Interval
+    from orchestrator.ratings.league import Rank
 
 PICO = 10**12
 NOTHING = "–"  # a figure that does not apply, such as the cost of a bot
@@ -79,6 +80,12 @@ def elo_text(found: Interval | None) -> str:
     if abs(found.high + found.low - 2 * found.mid) < 1e-6:
         return f"{signed(found.mid)} ±{found.high - found.mid:.0f}"
     return elo(*found)
+
+
+def rank_text(rank: Rank | None) -> str:
+    if rank is None:
+        return NOTHING
+    return str(rank.low) if rank.low == rank.high else f"{rank.low}–{rank.high}"
 
 
 def chance_text(chance: float | None) -> str:

@@ -13,24 +13,16 @@ from orchestrator.remarks import notes
 
 if TYPE_CHECKING:
     from orchestrator.ratings.bradley_terry import Interval
-    from orchestrator.ratings.league import League, Rank
+    from orchestrator.ratings.league import League
     from orchestrator.standings import Board, Line, Overall
 
 WIDEST_MATRIX = 16  # players, in Markdown
 
 
-def rank_text(rank: Rank | None) -> str:
-    if rank is None:
-        return text.NOTHING
-    return str(rank.low) if rank.low == rank.high else f"{rank.low}–{rank.high}"
-
-
 def rated_text(line: Line) -> str:
     """With its marks; who is set to a rating needs none."""
     told = text.elo_text(line.elo)
-    if line.elo is None or line.elo.low == line.elo.high:
-        return told
-    return told + ("*" if line.provisional else "") + ("°" if line.adrift else "")
+    return told + line.marks
 
 
 # ── JSON ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -262,7 +254,7 @@ def _board_markdown(board: Board) -> list[str]:
         total = line.total
         rows.append(
             [
-                rank_text(line.rank), _cell(line.name), _cell(rated_text(line)),
+                text.rank_text(line.rank), _cell(line.name), _cell(rated_text(line)),
                 *([text.elo_text(line.clean)] if board.unclean else []),
                 text.percent(total.total_score, total.matches), str(total.matches),
                 f"{total.wins}/{total.draws}/{total.losses}", text.money(total.cost_pico),

@@ -17,7 +17,6 @@ import click
 
 from orchestrator.cli import text
 from orchestrator.cli.forms import (
-    rank_text,
     rated_text,
     to_csv,
     to_json,
@@ -188,7 +187,7 @@ def _cells(line: Line) -> dict[str, str]:
     total = line.total
     middle, slow = total.latency_ms(0.5, 0.95)
     return {
-        "#": rank_text(line.rank),
+        "#": text.rank_text(line.rank),
         "Elo": rated_text(line),
         "> next": text.chance_text(line.better),
         "clean": text.NOTHING if line.clean is None else text.elo_text(line.clean),
@@ -217,14 +216,12 @@ def overall_table(over: Overall) -> RenderableType:
     from rich.text import Text
 
     rows = [Row(name, {"Elo": text.elo_text(elo)}) for name, elo in over.elo.items()]
-    set_to = " and ".join(f"{text.one_line(each.player)} at {each.elo:g}" for each in over.anchors)
-    unit = "Elo of each game as they are" if len(over.anchors) == 1 else "each game stretched to fit both"
     return Group(
         Text(over.title, "bold"),
         Text(""),
         standings(rows, ["Elo"]),
         Text(""),
-        Text(f"Mean over games, with {set_to}: {unit}.", "dim"),
+        Text(f"Mean over games; {text.one_line(over.set_to)}.", "dim"),
         *(Text(f"- {text.one_line(game)}", "dim") for game in over.games),
         Text(""),
     )

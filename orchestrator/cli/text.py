@@ -20,51 +20,44 @@ from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
 
 from orchestrator.words import (
-    NOTHING as NOTHING,
-)
-from orchestrator.words import (
-    PICO as PICO,
-)
-from orchestrator.words import (
-    amount as amount,
-)
-from orchestrator.words import (
-    chance_text as chance_text,
-)
-from orchestrator.words import (
-    count as count,
-)
-from orchestrator.words import (
-    dollars as dollars,
-)
-from orchestrator.words import (
-    duration as duration,
-)
-from orchestrator.words import (
-    elo as elo,
-)
-from orchestrator.words import (
-    elo_text as elo_text,
-)
-from orchestrator.words import (
-    money as money,
-)
-from orchestrator.words import (
-    percent as percent,
-)
-from orchestrator.words import (
-    plural as plural,
-)
-from orchestrator.words import (
-    points as points,
-)
-from orchestrator.words import (
-    signed as signed,
+    NOTHING,
+    PICO,
+    amount,
+    chance_text,
+    count,
+    dollars,
+    duration,
+    elo,
+    elo_text,
+    money,
+    percent,
+    plural,
+    points,
+    rank_text,
+    signed,
 )
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
+
+__all__ = [
+    "NOTHING",
+    "PICO",
+    "amount",
+    "chance_text",
+    "count",
+    "dollars",
+    "duration",
+    "elo",
+    "elo_text",
+    "money",
+    "percent",
+    "plural",
+    "points",
+    "rank_text",
+    "signed",
+]  # of `words`; what is defined here goes without saying
 
 PIPE_WIDTH = 110  # columns where the output is no terminal and COLUMNS is not set
 
