@@ -233,6 +233,11 @@ def _rating_notes(board: Board) -> list[str]:
         )
     if board.unpaired:
         notes.append(f"{words.plural(board.unpaired, 'match', 'matches')} of incomplete pairs are not rated.")
+    if board.trackless:
+        matches = words.plural(board.trackless, "match", "matches")
+        notes.append(
+            f"{matches} of players without a track, who are the same on every track, count on each board."
+        )
     notes.append("#: between which ranks, all differences judged at once; a gap parts who can be told apart.")
     if len(board.lines) > 2:
         notes.append("> next: the chance of being stronger than the next below.")

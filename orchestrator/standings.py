@@ -2,8 +2,14 @@
 
 One board for each game and variant, number of seats and set of tracks: none of these are ever pooled, but by
 `over_games`, which takes the mean over boards that all players share. Players are joined by their hash, so the same
-spec with the same style, track and parameters is one player in all runs; but what the stand-in answered is never
-joined with what a model answered.
+spec with the same style, track and parameters, asked in the same words, is one player in all runs. The words are
+those of the board's own game, whatever else a run played. What the stand-in answered is never joined with what a model
+answered.
+
+A track is what a model is shown, so whoever is not asked in words (a bot, a policy, a person) is one player on every
+track. Runs among such alone count on the board of each track of their game on which one of them plays, by way of
+others too: there they are anchors, and say as much of each other as anywhere. Where none of them does, they have a
+board of their own. So a match may stand on two boards, but on none twice.
 
 Ratings are of complete pairs alone (at a table: deals that everybody had from every seat); everything else counts
 all finished matches. Pairs on one instance (the same seed played again in another run) or that repeat each other
@@ -31,14 +37,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.ratings.anchor import Anchor
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrator.ratings.bradley_terry import Interval, Result
     from orchestrator.ratings.league import League, Rank
     from orchestrator.record.reading import Board as Played
     from orchestrator.record.reading import Played as Match
     from orchestrator.record.reading import RunResult, Standing
-    from orchestrator.record.tables import Player
+    from orchestrator.record.tables import Player, Run
 
 STAND_IN = "simulated/"  # how the stand-in's model names begin
+AS_STAND_IN = " (stand-in)"  # after whoever was answered by it
 
 
 def stood_in(spec: str, reported: Iterable[str]) -> list[str]:
@@ -56,6 +65,25 @@ class Pair(NamedTuple):
     clean: tuple[bool, ...]
     instance: Hashable  # equal for pairs from one seed
     moves: Hashable  # equal for exact repeats
+    matches: tuple[str, ...] = ()  # their ids
+
+
+class Part(NamedTuple):
+    """What one run has to put on a board: where its record is, its matches, and who its players are over all runs."""
+
+    path: Path
+    played: Played
+    names: Mapping[int, str]
+    fell_back: frozenset[str]
+
+    @property
+    def game(self) -> tuple[str, str, int]:
+        """What is never pooled, whatever the track."""
+        return self.played.game, json.dumps(self.played.variant, sort_keys=True), len(self.played.standings)
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        return tuple(sorted({each.player.track for each in self.played.standings if each.player.track}))
 
 
 @dataclass(slots=True)
@@ -90,6 +118,7 @@ class Board:
     tracks: tuple[str, ...]
     seats: int = 2
     lines: dict[str, Line] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     clusters: list[list[Pair]] = field(default_factory=list)
     played: list[tuple[float, str, Result]] = field(default_factory=list)
@@ -112,6 +141,11 @@ class Board:
     def unpaired(self) -> int:
         """Finished matches that are in no complete pair."""
         return len(self.played) - sum(len(pair.results) for pair in self.pairs)
+
+    @property
+    def trackless(self) -> int:
+        """Finished matches here of players without a track, which count on other tracks' boards too."""
+        return sum(len(part.played.finished) for part in self.parts if self.tracks and not part.tracks)
 
     @property
     def results(self) -> list[Result]:
@@ -146,15 +180,11 @@ def boards_of(results: Iterable[RunResult], anchors: Sequence[Anchor] = ()) -> l
 
 
 def _boards_of(results: Iterable[RunResult], anchors: Sequence[Anchor]) -> list[Board]:
-    boards: dict[tuple[str, str, int, tuple[str, ...]], Board] = {}
-    for fell_back, played in ((result.fell_back, board) for result in results for board in result.boards):
-        if not played.finished:
-            continue
-        tracks = tuple(sorted({s.player.track for s in played.standings if s.player.track}))
-        seats = len(played.standings)
-        key = played.game, json.dumps(played.variant, sort_keys=True), seats, tracks
-        board = boards.setdefault(key, Board(played.game, played.variant, tracks, seats))
-        _join(board, played, fell_back)
+    boards: dict[tuple[tuple[str, str, int], tuple[str, ...]], Board] = {}
+    for tracks, part in _shared_out([part for result in results for part in _parts(result)]):
+        played = part.played
+        board = Board(played.game, played.variant, tracks, len(played.standings))
+        _join(boards.setdefault((part.game, tracks), board), part)
     for board in boards.values():
         board.clusters = clusters_of(board.pairs)
         _name(board)
@@ -162,8 +192,39 @@ def _boards_of(results: Iterable[RunResult], anchors: Sequence[Anchor]) -> list[
     return [board for _, board in sorted(boards.items())]
 
 
-def _join(board: Board, played: Played, fell_back: frozenset[str]) -> None:
-    names = {standing.player.id: _identity(standing) for standing in played.standings}
+def _parts(result: RunResult) -> Iterator[Part]:
+    games = games_of(result.run)
+    for played in result.boards:
+        if played.finished:
+            game = played.game, dict(played.variant)
+            place = games.index(game) if game in games else None
+            names = {each.player.id: _identity(each, place) for each in played.standings}
+            yield Part(result.path, played, names, result.fell_back)
+
+
+def _shared_out(parts: Sequence[Part]) -> Iterator[tuple[tuple[str, ...], Part]]:
+    """Every part with the tracks of each board that it counts on."""
+    on: dict[tuple[tuple[str, str, int], tuple[str, ...]], set[str]] = {}
+    for part in parts:
+        if part.tracks:
+            on.setdefault((part.game, part.tracks), set()).update(part.names.values())
+            yield part.tracks, part
+    trackless = [part for part in parts if not part.tracks]
+    brought: set[int] = set()
+    for (game, tracks), there in on.items():
+        left = [(place, part) for place, part in enumerate(trackless) if part.game == game]
+        while met := {place: part for place, part in left if not there.isdisjoint(part.names.values())}:
+            left = [(place, part) for place, part in left if place not in met]
+            for part in met.values():
+                there.update(part.names.values())
+                yield tracks, part
+            brought.update(met)
+    yield from (((), part) for place, part in enumerate(trackless) if place not in brought)
+
+
+def _join(board: Board, part: Part) -> None:
+    played, names = part.played, part.names
+    board.parts.append(part)
     for standing in played.standings:
         name = names[standing.player.id]
         if name in board.lines:
@@ -174,11 +235,36 @@ def _join(board: Board, played: Played, fell_back: frozenset[str]) -> None:
             board.lines[name] = Line(standing.player, label, standing)
     results = {match.id: _result(match, names) for match in played.finished}
     board.played += [(match.finished or 0.0, match.id, results[match.id]) for match in played.finished]
-    board.pairs += _complete_pairs(played, names, results, fell_back)
+    board.pairs += _complete_pairs(part, results)
 
 
-def _identity(standing: Standing) -> str:
-    return standing.player.hash + (" (stand-in)" if stood_in(standing.player.spec, standing.reported) else "")
+def _identity(standing: Standing, place: int | None) -> str:
+    fake = stood_in(standing.player.spec, standing.reported)
+    return asked_alike(standing.player, place) + (AS_STAND_IN if fake else "")
+
+
+def asked_alike(player: Player, place: int | None) -> str:
+    """A player's hash, of its prompts only those of the game at this place among its run's games.
+
+    A run over several games keeps the prompts of all of them in one hash, + between (`duel.py`); a duel of one of
+    these games asks in the same words.
+    """
+    prompts = str(player.parameters.get("prompts", ""))
+    shas = prompts.split("+")
+    if place is None or place >= len(shas) or not player.hash.endswith(f"-{prompts}"):
+        return player.hash
+    return player.hash.removesuffix(prompts) + shas[place]
+
+
+def games_of(run: Run) -> list[tuple[str, dict[str, int]]]:
+    """The games of a run and their variants in the order of its request; none where that does not tell."""
+    from orchestrator.record.database import RecordError
+    from orchestrator.request import KINDS
+
+    try:
+        return [(each.game, dict(each.variant)) for each in KINDS[run.kind].from_json(run.request).games]
+    except (KeyError, RecordError):
+        return []
 
 
 def _result(match: Match, names: Mapping[int, str]) -> Result:
@@ -188,12 +274,11 @@ def _result(match: Match, names: Mapping[int, str]) -> Result:
     return Result(tuple(names[player] for player in sat), tuple(match.scores[player] for player in sat))
 
 
-def _complete_pairs(
-    played: Played, names: Mapping[int, str], results: Mapping[str, Result], fell_back: frozenset[str]
-) -> Iterator[Pair]:
+def _complete_pairs(part: Part, results: Mapping[str, Result]) -> Iterator[Pair]:
     """Every pair that was played from all sides by players who differ."""
+    names = part.names
     pairs: dict[int, list[Match]] = {}
-    for match in played.finished:
+    for match in part.played.finished:
         pairs.setdefault(match.pair, []).append(match)
     everybody = tuple(sorted(names.values()))
     if len(set(everybody)) == 1:
@@ -201,14 +286,15 @@ def _complete_pairs(
     for matches in pairs.values():
         if len(matches) == len(names):
             clean = tuple(
-                match.id not in fell_back and not any(place.forfeit for place in match.seats)
+                match.id not in part.fell_back and not any(place.forfeit for place in match.seats)
                 for match in matches
             )
             instance = matches[0].seed, matches[0].opening, everybody
             moves = sorted(
                 [(*map(names.__getitem__, match.sat), match.went or match.id.encode()) for match in matches]
             )
-            yield Pair(tuple(results[match.id] for match in matches), clean, instance, tuple(moves))
+            ids = tuple(match.id for match in matches)
+            yield Pair(tuple(results[match.id] for match in matches), clean, instance, tuple(moves), ids)
 
 
 def clusters_of(pairs: Iterable[Pair]) -> list[list[Pair]]:
@@ -239,7 +325,7 @@ def _name(board: Board) -> None:
             same = [player for player in like if player.spec == line.player.spec]
             line.name = " ".join([line.player.spec, *_differing(line.player, same)])
         if stood_in(line.player.spec, line.total.reported):
-            line.name += " (stand-in)"
+            line.name += AS_STAND_IN
 
 
 def _differing(player: Player, others: Sequence[Player]) -> list[str]:
@@ -343,6 +429,7 @@ class Overall:
     """Everybody's mean over games, by name; or why there is none."""
 
     games: tuple[str, ...]
+    tracks: tuple[str, ...]
     anchors: tuple[Anchor, ...]
     elo: Mapping[str, Interval] = field(default_factory=dict)
     refused: str = ""
@@ -373,7 +460,7 @@ def _over_games(boards: Sequence[Board], anchors: Sequence[Anchor]) -> Overall:
     """The anchor is by default the weakest, over all games, of the bots that have played them all."""
     from orchestrator.ratings.overall import NotComparable, overall
 
-    games = tuple(board.title for board in boards)
+    games, tracks = tuple(board.title for board in boards), boards[0].tracks
     leagues = {board.title: _by_name(board) for board in boards if board.league is not None}
     lines = [line for board in boards for line in board.lines.values()]
     specs = {line.player.spec: line.name for line in lines}
@@ -388,8 +475,8 @@ def _over_games(boards: Sequence[Board], anchors: Sequence[Anchor]) -> Overall:
         )
         found = overall(leagues, set_to)
     except NotComparable as error:
-        return Overall(games, tuple(set_to), refused=str(error))
-    return Overall(games, tuple(set_to), dict(sorted(found.items(), key=lambda two: -two[1].mid)))
+        return Overall(games, tracks, tuple(set_to), refused=str(error))
+    return Overall(games, tracks, tuple(set_to), dict(sorted(found.items(), key=lambda two: -two[1].mid)))
 
 
 def _weakest_of_all(leagues: Collection[League], bots: set[str]) -> list[Anchor]:

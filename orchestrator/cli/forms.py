@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli import text
 from orchestrator.remarks import notes
+from orchestrator.standings import AS_STAND_IN
 
 if TYPE_CHECKING:
     from orchestrator.ratings.bradley_terry import Interval
@@ -45,8 +46,9 @@ def board_json(board: Board) -> dict[str, Any]:
         "distinct_pairs": len(board.clusters),
         "unpaired_matches": board.unpaired,
         "unclean_matches": board.unclean,
+        "trackless_matches": board.trackless,
         "elo_zero": board.zero if board.league else None,
-        "players": [line_json(line) for line in board.ranked()],
+        "players": [line_json(board, line) for line in board.ranked()],
         "rating": board.league and rating_json(board, board.league),
         "live": _live_json(board),
     }
@@ -142,7 +144,7 @@ def _pair_counts(board: Board, names: Mapping[str, str]) -> list[dict[str, Any]]
     ]
 
 
-def line_json(line: Line) -> dict[str, Any]:
+def line_json(board: Board, line: Line) -> dict[str, Any]:
     total = line.total
     middle, slow = total.latency_ms(0.5, 0.95)
     return {
@@ -151,7 +153,7 @@ def line_json(line: Line) -> dict[str, Any]:
         "group": line.rank and line.rank.group,
         "name": line.name,
         "spec": line.player.spec,
-        "hash": line.player.hash,
+        "hash": board.key(line).removesuffix(AS_STAND_IN),
         "style": line.player.style,
         "track": line.player.track,
         "reported": total.reported,
@@ -190,6 +192,7 @@ def _elo_json(name: str, elo: Interval | None) -> dict[str, float | None]:
 def overall_json(over: Overall) -> dict[str, Any]:
     return {
         "games": list(over.games),
+        "tracks": list(over.tracks),
         "anchors": {each.player: each.elo for each in over.anchors},
         "refused": over.refused or None,
         "players": [{"name": name, **_elo_json("elo", elo)} for name, elo in over.elo.items()],
@@ -207,23 +210,33 @@ def _rounded(number: float | None, digits: int = 1) -> float | None:
 # ── CSV ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def to_csv(boards: Iterable[Board]) -> str:
-    """A row per player and board; no value begins as a formula of a spreadsheet would."""
-    stream, writer = io.StringIO(), None
-    for board in boards:
-        at = {
-            "game": board.game,
-            "variant": " ".join(f"{key}={value}" for key, value in sorted(board.variant.items())),
-            "seats": board.seats,
-            "tracks": " ".join(board.tracks),
-        }
-        for line in board.ranked():
-            row = at | line_json(line) | {"reported": " ".join(line.total.reported)}
-            if writer is None:
-                writer = csv.DictWriter(stream, list(row), lineterminator="\n")
-                writer.writeheader()
-            writer.writerow({name: _plain(value) for name, value in row.items()})
+def to_csv(boards: Iterable[Board], over: Iterable[Overall] = ()) -> str:
+    """A row per player and board, those over games last; no value begins as a formula of a spreadsheet would."""
+    rows = [row for board in boards for row in _board_rows(board)]
+    rows += [row for each in over for row in _overall_rows(each)]
+    stream = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
     return stream.getvalue()
+
+
+def _board_rows(board: Board) -> Iterator[dict[str, Any]]:
+    at = {
+        "game": board.game,
+        "variant": " ".join(f"{key}={value}" for key, value in sorted(board.variant.items())),
+        "seats": board.seats,
+        "tracks": " ".join(board.tracks),
+    }
+    for line in board.ranked():
+        yield at | line_json(board, line) | {"reported": " ".join(line.total.reported)}
+
+
+def _overall_rows(over: Overall) -> Iterator[dict[str, Any]]:
+    """What there is over games: a name and its Elo."""
+    for name, elo in over.elo.items():
+        yield {"game": over.title, "tracks": " ".join(over.tracks), "name": name, **_elo_json("elo", elo)}
 
 
 def _plain(value: Any) -> Any:

@@ -37,9 +37,9 @@ COLUMNS = (
     "> next",
     "clean",
     "score",
+    "$/match",
     "W/D/L",
     "wrong",
-    "$/match",
     "median",
     "forfeits",
     "95 % in",
@@ -49,13 +49,13 @@ TABLE_COLUMNS = (
     "> next",
     "clean",
     "score",
+    "$/match",
     "rank",
     "points",
     "first",
     "matches",
     "forfeits",
     "wrong",
-    "$/match",
     "median",
     "95 % in",
 )
@@ -106,7 +106,7 @@ def command(
     if form == "json":
         click.echo(json.dumps(to_json(boards, over), indent=2, allow_nan=False))
     elif form == "csv":
-        click.echo(to_csv(boards), nl=False)
+        click.echo(to_csv(boards, over), nl=False)
     elif form == "markdown":
         click.echo(to_markdown(boards, over), nl=False)
     else:

@@ -23,10 +23,12 @@ from orchestrator import standings as standings_module
 from orchestrator.cli import main
 from orchestrator.cli.leaderboard import board_table
 from orchestrator.players import HumanPlayer, Player, Seated
+from orchestrator.programme import GameShare, Opponent
 from orchestrator.ratings.pairs import estimate
 from orchestrator.record import tables
 from orchestrator.record.reading import RunResult, Standing
 from orchestrator.remarks import verdict
+from orchestrator.request import GenerateRequest
 from orchestrator.standings import Pair, clusters_of
 from orchestrator.summary import summary
 from tests.orchestrator.duels import Invited, play, request
@@ -61,13 +63,52 @@ def boards(place: Path, *arguments: str) -> list[dict[str, Any]]:
 
 def test_players_are_joined_over_runs_and_tracks_are_kept_apart(house: Path) -> None:
     found = {tuple(board["tracks"]): board for board in boards(house)}
-    assert set(found) == {(), ("open",), ("rules",)}
+    assert set(found) == {("open",), ("rules",)}
     opened = found["open",]
-    assert opened["pairs"] == 11
+    assert opened["pairs"] == 15
     matches = {player["spec"]: player["matches"] for player in opened["players"]}
-    assert matches == {"sim:greedy?illegal=0.2": 22, "bot:random": 12, "bot:greedy": 10}
+    assert matches == {"sim:greedy?illegal=0.2": 22, "bot:random": 20, "bot:greedy": 18}
     assert all(p["wins"] + p["draws"] + p["losses"] == p["matches"] for p in opened["players"])
     assert sum(p["wins"] for p in opened["players"]) == sum(p["losses"] for p in opened["players"])
+
+
+def test_bots_are_one_player_on_every_track_that_one_of_them_plays_on(house: Path) -> None:
+    """What they showed of each other counts there, and only there."""
+    found = {tuple(board["tracks"]): board for board in boards(house)}
+    assert [found[track,]["trackless_matches"] for track in ("open", "rules")] == [8, 8]
+    assert {player["spec"] for player in found["rules",]["players"]} == {
+        "sim:greedy?illegal=0.2&track=rules", "bot:random", "bot:greedy",
+    }  # fmt: skip
+    assert "8 matches of players without a track" in " ".join(leaderboard(house).stdout.split())
+
+
+def test_bots_that_met_nobody_on_a_track_have_a_board_of_their_own(tmp_path: Path) -> None:
+    play(tmp_path / "runs" / "a", request("sim:greedy", "bot:random", pairs=1))
+    play(tmp_path / "runs" / "b", request("bot:mcts:20", "bot:greedy", pairs=1))
+    assert {tuple(board["tracks"]): len(board["players"]) for board in boards(tmp_path)} == {
+        ("open",): 2,
+        (): 2,
+    }
+    play(tmp_path / "runs" / "c", request("bot:greedy", "bot:random", pairs=1))  # by way of it they met
+    assert {tuple(board["tracks"]): len(board["players"]) for board in boards(tmp_path)} == {("open",): 4}
+
+
+def test_a_run_over_two_games_and_a_duel_of_one_have_one_player(tmp_path: Path) -> None:
+    """In each game it was asked in the words of that game, whatever else its run played."""
+    both = GenerateRequest(
+        models=("sim:greedy",), opponents=(Opponent("bot:random"),), pairs=4, seed=1,
+        games=(GameShare("connect4", {}), GameShare("tictactoe", {})),
+    )  # fmt: skip
+    play(tmp_path / "runs" / "a", both)
+    for number, game in enumerate(("tictactoe", "connect4")):
+        play(
+            tmp_path / "runs" / f"b{number}", request("sim:greedy", "bot:random", game=game, pairs=2, seed=9)
+        )
+    found = boards(tmp_path)
+    assert [len(board["players"]) for board in found] == [2, 2]
+    hashes = [p["hash"] for board in found for p in board["players"] if p["spec"] == "sim:greedy"]
+    assert len(set(hashes)) == 2 and not any("+" in each for each in hashes)
+    assert all(player["matches"] == 8 for board in found for player in board["players"])
 
 
 def test_the_random_bot_is_zero_where_it_plays(house: Path) -> None:
@@ -235,7 +276,7 @@ def test_a_named_anchor_is_where_it_is_put(house: Path) -> None:
     assert set_to["bot:greedy"] == 1500
     assert set_to["bot:random"] - 1500 == pytest.approx(free["bot:random"] - free["bot:greedy"], abs=0.2)
     assert on("open", "--anchor", "bot:greedy=1500")["elo_zero"] == "bot:greedy at 1500"
-    assert on("rules", "--anchor", "bot:greedy=1500")["elo_zero"] == "bot:random (the weakest bot here)"
+    assert on("rules", "--anchor", "bot:mcts=1500")["elo_zero"] == "bot:random (the weakest bot here)"
     for wrong in ("bot:random", "=3", "bot:random=x", "bot:random=nan"):
         done = leaderboard(house, "--anchor", wrong)
         assert done.exit_code == 2 and "such as bot:random=0" in " ".join(done.output.split())
@@ -262,7 +303,7 @@ def test_everything_is_in_the_json(house: Path) -> None:
     opened = next(board for board in boards(house) if board["tracks"] == ["open"])
     names = [player["name"] for player in opened["players"]]
     rating, live = opened["rating"], opened["live"]
-    assert rating["order"] == names and rating["matches"] == 22 and rating["clusters"] == 11
+    assert rating["order"] == names and rating["matches"] == 30 and rating["clusters"] == 15
     better = rating["better"]
     for i, j in product(range(3), repeat=2):
         assert better[i][j] is None if i == j else better[i][j] + better[j][i] == pytest.approx(1)
@@ -270,22 +311,24 @@ def test_everything_is_in_the_json(house: Path) -> None:
     assert all(
         sum(one["predicted_win_draw_loss"]) == pytest.approx(1, abs=1e-3) for one in rating["meetings"]
     )
-    assert live["history"][-1]["matches"] == 22 and "order" in live["label"]
-    assert sum(sum(two["points_0_to_2"]) for two in live["pair_counts"]) == 11
+    assert live["history"][-1]["matches"] == 30 and "order" in live["label"]
+    assert sum(sum(two["points_0_to_2"]) for two in live["pair_counts"]) == 15
     assert sum(live["elo"].values()) == pytest.approx(3000, abs=0.5)
 
 
 def test_csv_has_a_row_per_player(house: Path) -> None:
     rows = list(csv.DictReader(leaderboard(house, "--csv").stdout.splitlines()))
-    assert len(rows) == sum(len(board["players"]) for board in boards(house)) == 7
-    assert {row["tracks"] for row in rows} == {"", "open", "rules"}
+    assert len(rows) == sum(len(board["players"]) for board in boards(house)) == 6
+    assert {row["tracks"] for row in rows} == {"open", "rules"}
     assert {row["elo"] for row in rows if row["spec"] == "bot:random"} == {"0.0"}
 
 
 def test_markdown_has_the_board_and_who_is_better(house: Path) -> None:
     page = leaderboard(house, "--markdown").stdout
     assert "## tictactoe · open track" in page and "| # | player | Elo |" in page
-    assert page.count("Chance that the player of the row is stronger") == 1  # of two alone the board says all
+    assert page.count("Chance that the player of the row is stronger") == 2
+    page = leaderboard(house, "--markdown", "runs/a").stdout
+    assert "Chance" not in page  # of two alone the board says all
 
 
 def test_foreign_names_are_only_text(tmp_path: Path) -> None:
@@ -321,6 +364,10 @@ def test_a_board_over_games_wants_everybody_in_each(tmp_path: Path) -> None:
         mean_above = mean(each[player["name"]] - each["bot:random"] for each in elo)
         assert player["elo"] == pytest.approx(mean_above, abs=0.2)
     assert "## all 2 games" in leaderboard(tmp_path, "--overall", "--markdown").stdout
+    rows = list(csv.DictReader(leaderboard(tmp_path, "--overall", "--csv").stdout.splitlines()))
+    means = [row for row in rows if row["game"] == "all 2 games"]
+    assert {row["name"]: float(row["elo"]) for row in means} == {p["name"]: p["elo"] for p in over["players"]}
+    assert {row["tracks"] for row in means} == {"open"} and len(rows) == len(means) + 6
 
 
 def shown(clusters: Clusters, columns: int = 80) -> str:
@@ -374,7 +421,7 @@ def test_tables_are_shown_with_ranks() -> None:
 def test_the_table_says_what_it_rests_on(house: Path) -> None:
     out = leaderboard(house, "--game", "tictactoe").stdout
     assert "tictactoe · open track" in out and "tictactoe · rules track" in out
-    assert "from 11 complete pairs" in out
+    assert "from 15 complete pairs" in out
     assert "provisional: fewer than 30 pairs" in out
     assert "No finished match of chess" in leaderboard(house, "--game", "chess").stdout
 
@@ -386,6 +433,16 @@ def test_the_table_keeps_to_the_terminal_and_names_what_it_left_out(house: Path,
     assert "Elo" in out and "score" in out
     assert "…" not in out.replace("(all in --json)", "")
     assert ("No room here for" in out) == (columns < 120)
+
+
+def test_what_a_match_cost_stands_beside_a_clean_rating_on_a_usual_terminal(tmp_path: Path) -> None:
+    sloppy = "sim:greedy?illegal=0.3"
+    for number, (one, other) in enumerate(((sloppy, "bot:random"), ("bot:greedy", sloppy))):
+        asked = request(one, other, pairs=8, seed=number, price="1,5", conduct={"reasks": 0})
+        play(tmp_path / "runs" / str(number), asked)
+    out = leaderboard(tmp_path, columns=80).stdout
+    heads = next(line for line in out.splitlines() if "player" in line).split()
+    assert "clean" in heads and "$/match" in heads
 
 
 def test_an_unfinished_run_counts_its_matches_but_is_not_rated(tmp_path: Path) -> None:
