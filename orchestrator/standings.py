@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from orchestrator.record.tables import Player, Run
 
 STAND_IN = "simulated/"  # how the stand-in's model names begin
+NOBODY = Anchor("")
 AS_STAND_IN = " (stand-in)"  # after whoever was answered by it
 
 
@@ -124,6 +125,7 @@ class Board:
     played: list[tuple[float, str, Result]] = field(default_factory=list)
     """Every finished match: when it ended, its id, and what came of it."""
     zero: str = "the mean of all"
+    anchor: Anchor = NOBODY  # who is set to what, as in the league; nobody where the mean of all is 0
     league: League | None = None
     clean: League | None = None
     unclean: int = 0  # matches of complete pairs that are not in it
@@ -355,7 +357,7 @@ def _rate(board: Board, anchors: Sequence[Anchor]) -> None:
     board.league = league(everything)
     if board.unclean and any(clean):
         board.clean = league(filter(None, clean))
-    zero = _zero(board, board.league, anchors)
+    zero = board.anchor = _zero(board, board.league, anchors)
     for name in board.league.players:
         line = board.lines[name]
         line.pairs = board.league.ratings.clusters[board.league.players.index(name)]

@@ -80,6 +80,8 @@ def per(spent: Iterable[Spent], most: float = 0.0) -> Ratio | None:
     count, cost, units = len(clusters), sum(each.cost for each in clusters), sum(e.units for e in clusters)
     if not units:
         return None
+    if not cost:
+        return Ratio(0.0, 0.0, 0.0)
     if count < 2:
         return Ratio(None, cost / units, None)
     mean_cost, mean_units = cost / count, units / count
