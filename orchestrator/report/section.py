@@ -10,7 +10,7 @@ All texts are plain, and may hold what a model or a service wrote: whoever draws
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -41,13 +41,17 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of values below each other; `name` is its key in JSON and CSV, `title` stands above it."""
+    """Rows of values below each other; `name` is its key in JSON and CSV, `title` stands above it.
+
+    What names a row, such as the player, stands in the first column of text; the columns that matter most come first.
+    """
 
     name: str
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Value]]
     notes: Sequence[str] = ()  # what one must know to read it, a sentence each
+    groups: Sequence[Hashable] = ()  # of each row: equal for neighbours that are shown as belonging together
 
 
 class Axis(NamedTuple):
@@ -118,7 +122,11 @@ Figure = Plot | Intervals | Heatmap
 
 @dataclass(frozen=True)
 class Section:
-    """One subject: sentences first, then tables and figures. `key` is its name in JSON."""
+    """One subject: sentences first, then tables and figures.
+
+    `key` is its name in JSON and for `--only`, of small letters, digits and hyphens; a module that has several
+    sections, one for each game say, gives each its own. The first of the sentences stands in a report's summary too.
+    """
 
     key: str
     title: str
