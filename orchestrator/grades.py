@@ -169,6 +169,15 @@ def grade_run(
     return report
 
 
+def on_record(path: Path) -> Report:
+    """What is graded already: nothing is graded now, and the record stays as it is. Raises RecordError."""
+    with untouched(record_path(path)) as session:
+        report = _read(driver(session), path, EVERYTHING)
+    report.ungraded = sum(decided.known is None for decided in report.decisions)
+    report.decisions = [decided for decided in report.decisions if decided.known is not None]
+    return report
+
+
 # ── the record ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,9 +1,9 @@
 """Whose graded decisions are joined, over runs: the boards that `grade` prints and a report draws.
 
-Players are joined as in `orchestrator.standings`: by their hash, never a stand-in with a model, and never across
-games or variants. What chance chose for a player after its answers had failed is graded, but is not its own, and
-decisions without an action are nobody's. Grading itself is `orchestrator.grades`; means and intervals, clustered by
-match, are `orchestrator.ratings.quality`.
+Players are joined as in `orchestrator.standings`: by their hash with the words of the game at hand, never a stand-in
+with a model, and never across games or variants; tracks are told apart by the hash too. What chance chose for a player
+after its answers had failed is graded, but is not its own, and decisions without an action are nobody's. Grading itself
+is `orchestrator.grades`; means and intervals, clustered by match, are `orchestrator.ratings.quality`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlmodel import select
+
 from orchestrator.ratings.quality import Graded, Quality, quality
-from orchestrator.standings import stood_in
+from orchestrator.record.reading import reading
+from orchestrator.record.tables import Player, Run
+from orchestrator.standings import AS_STAND_IN, asked_alike, games_of, stood_in
 
 if TYPE_CHECKING:
     from orchestrator.grades import Decided, Report
@@ -58,6 +64,7 @@ def boards_of(reports: Iterable[Report]) -> list[Board]:
     """Every game and variant with a graded decision."""
     boards: dict[tuple[str, str], Board] = {}
     for report in reports:
+        hashes = cache(partial(_hash, *_players(report.path)))
         fakes = {
             player.id: bool(stood_in(player.spec, report.reported.get(player.id, ())))
             for player in report.players.values()
@@ -65,11 +72,34 @@ def boards_of(reports: Iterable[Report]) -> list[Board]:
         for decided in report.decisions:
             board = boards.setdefault((decided.game, decided.variant), Board(decided.game, decided.variant))
             player, fake = report.players[decided.player], fakes[decided.player]
-            name = player.label + (" (stand-in)" if fake else "")
-            line = board.lines.setdefault((player.hash, fake), Line(name, player.spec, player.hash, fake))
+            alike = hashes(decided.game, decided.variant, decided.player)
+            if (alike, fake) not in board.lines:
+                name = player.label + (AS_STAND_IN if fake else "")
+                board.lines[alike, fake] = Line(name, player.spec, alike, fake)
+            line = board.lines[alike, fake]
             if decided.own and decided.action is not None:
                 line.decisions.append(decided)
     return [board for _, board in sorted(boards.items())]
+
+
+def _players(path: Path) -> tuple[list[tuple[str, dict[str, int]]], dict[int, Player]]:
+    """A run's games, in the order in which its players keep their prompts, and its players."""
+    with reading(path) as session:
+        run = session.exec(select(Run)).one()
+        players = {player.id: player for player in session.exec(select(Player))}
+        session.expunge_all()
+    return games_of(run), players
+
+
+def _hash(
+    games: Sequence[tuple[str, dict[str, int]]],
+    players: Mapping[int, Player],
+    game: str,
+    variant: str,
+    player: int,
+) -> str:
+    played = game, json.loads(variant)
+    return asked_alike(players[player], games.index(played) if played in games else None)
 
 
 def figures(decisions: Iterable[Decided]) -> Quality | None:

@@ -29,6 +29,7 @@ from orchestrator.report.section import (
     Series,
     Table,
     Value,
+    told_apart,
 )
 from orchestrator.report.tallied import Tallied, of_board, tallies
 from orchestrator.standings import AS_STAND_IN, Board, boards_of, stood_in
@@ -39,12 +40,13 @@ BILL = (
     Column("possibly billed", "usd"), Column("without a price", "count"),
 )  # fmt: skip
 PRICES = (
-    Column("board"), Column("player"), Column("$/match", "usd"), Column("$/win", "usd"),
+    Column("player"), Column("board"), Column("$/match", "usd"), Column("$/win", "usd"),
     Column("$/match per 100 Elo", "usd"), Column("tokens/match", "number"), Column("place"),
 )  # fmt: skip
 STEPS = (
-    Column("board"), Column("from"), Column("to"), Column("Elo more", "elo"), Column("$/match per 100 Elo more", "usd"),
+    Column("from"), Column("to"), Column("board"), Column("Elo more", "elo"), Column("$/match per 100 Elo more", "usd"),
 )  # fmt: skip
+PRICED = "What a match, a win and 100 Elo cost"
 WIDE = 10.0  # from where dearest to cheapest a scale of powers shows more
 
 
@@ -55,8 +57,8 @@ def sections(runs: Sequence[Run]) -> list[Section]:
         return []
     tables = [Table("bill", "The bill", BILL, _bill(bills), BILL_NOTES)]
     prices, more, figures, says = [], [], [], _says(bills)
-    tallied = tallies(runs)
-    for board in boards_of(run.result for run in runs):
+    tallied, boards = tallies(runs), boards_of(run.result for run in runs)
+    for board in boards:
         of = of_board(board, tallied)
         costs = {key: known for key in board.lines if (known := _cost(of[key])) is not None}
         found = places(board.league, _rated(costs, board.league)) if board.league else []
@@ -66,8 +68,8 @@ def sections(runs: Sequence[Run]) -> list[Section]:
             figures.append(_frontier(board, found))
             says += _verdicts(board, found)
     tables += [
-        Table("prices", "What a match, a win and 100 Elo cost", PRICES, prices, PRICE_NOTES),
-        Table("steps", "Up the frontier", STEPS, more, STEP_NOTES),
+        told_apart(Table("prices", PRICED, PRICES, prices, PRICE_NOTES), "board", len(boards)),
+        told_apart(Table("steps", "Up the frontier", STEPS, more, STEP_NOTES), "board", len(boards)),
     ]
     return [Section("money", "Money", says, [table for table in tables if table.rows], figures)]
 
@@ -177,7 +179,7 @@ def _prices(
         tokens = (line.total.input_tokens + line.total.output_tokens) / max(1, line.total.matches)
         rows.append(
             [
-                board.title, line.name, _estimated(known and known.within), _estimated(wins),
+                line.name, board.title, _estimated(known and known.within), _estimated(wins),
                 _estimated(_of_elo(board, key, known)), tokens, _place(board, found.get(key)),
             ]
         )  # fmt: skip
@@ -212,7 +214,7 @@ def _place(board: Board, place: Place | None) -> str | None:
 def _more(board: Board, league: League, found: Sequence[Place]) -> list[list[Value]]:
     return [
         [
-            board.title, board.lines[step.lower].name, board.lines[step.upper].name,
+            board.lines[step.lower].name, board.lines[step.upper].name, board.title,
             Estimated(*league.ratings.difference(step.upper, step.lower)), Estimated(*step.per_100),
         ]
         for step in steps(league, found)
@@ -225,9 +227,7 @@ def _more(board: Board, league: League, found: Sequence[Place]) -> list[list[Val
 def _verdicts(board: Board, found: Sequence[Place]) -> list[str]:
     on_it = [board.lines[place.player].name for place in found if place.state == "frontier"]
     sure = [place for place in found if place.state == "dominated"]
-    says = [
-        f"{board.title}: on the frontier of strength and price {'is' if len(on_it) == 1 else 'are'} {', '.join(on_it)}."
-    ]
+    says = [f"{board.title}: nobody is as strong for less money as {' or '.join(on_it)}, by the estimates."]
     says += [
         f"{board.title}: {board.lines[place.by].name} is stronger than {board.lines[place.player].name} and no dearer."
         for place in sure

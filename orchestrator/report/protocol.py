@@ -13,23 +13,23 @@ from collections.abc import Iterator, Sequence
 from orchestrator.ratings.quality import ratio
 from orchestrator.record.reading import driver, reading
 from orchestrator.report.results import name
-from orchestrator.report.section import Column, Estimated, Run, Section, Table, Value
+from orchestrator.report.section import Column, Estimated, Run, Section, Table, Value, told_apart
 from orchestrator.report.tallied import Tallied, of_board, tallies
 from orchestrator.standings import Board, Line, boards_of
 from orchestrator.words import percent
 
 LEGALITY = (
-    Column("board"), Column("player"), Column("decisions", "count"), Column("legal at first", "share"),
+    Column("player"), Column("board"), Column("decisions", "count"), Column("legal at first", "share"),
     Column("after help", "share"), Column("wrong answers", "count"), Column("fallbacks", "count"),
     Column("forfeits", "count"),
 )  # fmt: skip
 FAULTS = (
-    Column("board"), Column("player"), Column("fault"), Column("fallbacks", "count"), Column("forfeits", "count"),
+    Column("player"), Column("board"), Column("fault"), Column("fallbacks", "count"), Column("forfeits", "count"),
 )  # fmt: skip
 VOIDS = (Column("run"), Column("reason"), Column("matches", "count"))
 CALLS = (Column("run"), Column("player"), Column("kind"), Column("calls", "count"))
 ASKING = (
-    Column("board"), Column("player"), Column("calls", "count"), Column("failed", "count"),
+    Column("player"), Column("board"), Column("calls", "count"), Column("failed", "count"),
     Column("median", "seconds"), Column("95 % in", "seconds"), Column("tokens in/match", "number"),
     Column("of these cached", "share"), Column("tokens out/match", "number"), Column("of these thinking", "share"),
 )  # fmt: skip
@@ -55,12 +55,18 @@ def sections(runs: Sequence[Run]) -> list[Section]:
                 asking.append(_asking(board, line))
             faults += _faults(board, line, fell_back)
         says += _says(board)
+    failed, voids = (
+        [row for run in runs for row in _failed(run)],
+        [row for run in runs for row in _voids(run)],
+    )
     tables = [
-        Table("legality", "Legal moves", LEGALITY, legality, LEGALITY_NOTES),
-        Table("faults", "Faults", FAULTS, faults, FAULT_NOTES),
-        Table("asking", "What asking took", ASKING, asking, ASKING_NOTES),
-        Table("calls", "Calls that failed", CALLS, [row for run in runs for row in _failed(run)], CALL_NOTES),
-        Table("voids", "Void matches", VOIDS, [row for run in runs for row in _voids(run)], VOID_NOTES),
+        told_apart(
+            Table("legality", "Legal moves", LEGALITY, legality, LEGALITY_NOTES), "board", len(boards)
+        ),
+        told_apart(Table("faults", "Faults", FAULTS, faults, FAULT_NOTES), "board", len(boards)),
+        told_apart(Table("asking", "What asking took", ASKING, asking, ASKING_NOTES), "board", len(boards)),
+        told_apart(Table("calls", "Calls that failed", CALLS, failed, CALL_NOTES), "run", len(runs)),
+        told_apart(Table("voids", "Void matches", VOIDS, voids, VOID_NOTES), "run", len(runs)),
     ]
     tables = [table for table in tables if table.rows]
     return [Section("protocol", "Rules kept, and what asking took", says, tables)] if tables else []
@@ -104,7 +110,7 @@ def _legality(board: Board, line: Line, tallied: Sequence[Tallied]) -> list[Valu
         first = Estimated(1 - wrong.high, 1 - wrong.mean, 1 - wrong.low)
     ended = total.fallbacks + total.forfeits
     return [
-        board.title, line.name, total.asked, first, max(0.0, 1 - ended / total.asked), total.illegal,
+        line.name, board.title, total.asked, first, max(0.0, 1 - ended / total.asked), total.illegal,
         total.fallbacks, total.forfeits,
     ]  # fmt: skip
 
@@ -118,7 +124,7 @@ def _faults(board: Board, line: Line, fell_back: Sequence[tuple[str, int, str]])
             fault for match, player, fault in fell_back if match in ids and part.names[player] == key
         )
     kinds = sorted({*forfeits, *fallbacks}, key=lambda kind: (-forfeits[kind] - fallbacks[kind], kind))
-    return [[board.title, line.name, kind, fallbacks[kind], forfeits[kind]] for kind in kinds]
+    return [[line.name, board.title, kind, fallbacks[kind], forfeits[kind]] for kind in kinds]
 
 
 def _fallbacks(runs: Sequence[Run]) -> list[tuple[str, int, str]]:
@@ -137,7 +143,7 @@ def _asking(board: Board, line: Line) -> list[Value]:
     middle, slow = total.latency_ms(0.5, 0.95)
     matches = max(1, total.matches)
     return [
-        board.title, line.name, total.calls, total.failed_calls,
+        line.name, board.title, total.calls, total.failed_calls,
         middle / 1000 if middle else None, slow / 1000 if slow else None,
         total.input_tokens / matches, total.cached_tokens / total.input_tokens if total.input_tokens else None,
         total.output_tokens / matches, total.reasoning_tokens / total.output_tokens if total.output_tokens else None,

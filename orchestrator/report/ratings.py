@@ -57,9 +57,8 @@ def _board(board: Board, key: str) -> Section:
     ranked = board.ranked()
     rated = [line for line in ranked if line.elo is not None]
     says = [*([leader] if (leader := leaders(board)) else []), *found(board)]
-    table = Table(
-        "standings", "Standings", _columns(board), [_row(board, line) for line in ranked], legend(board)
-    )
+    rows, groups = [_row(board, line) for line in ranked], [line.rank and line.rank.group for line in ranked]
+    table = Table("standings", "Standings", _columns(board), rows, legend(board), groups)
     figures: list[Figure] = [_intervals(board, rated)] if rated else []
     if board.league is not None and 2 < len(rated) <= MOST_CROSSED:
         figures += [_met(board, board.league, rated), _better(board, board.league, rated)]
@@ -73,8 +72,8 @@ def _board(board: Board, key: str) -> Section:
 
 def _columns(board: Board) -> list[Column]:
     columns = [
-        Column("#"), Column("group", "count"), Column("player"), Column("Elo", "elo"), Column("marks"),
-        Column("> next", "share"), Column("clean", "elo"), Column("score", "share"),
+        Column("player"), Column("#"), Column("Elo", "elo"), Column("marks"), Column("> next", "share"),
+        Column("clean", "elo"), Column("score", "share"),
     ]  # fmt: skip
     if board.seats > 2:
         columns += [Column("rank", "number"), Column("points", "number"), Column("first", "share")]
@@ -83,10 +82,9 @@ def _columns(board: Board) -> list[Column]:
 
 
 def _row(board: Board, line: Line) -> list[Value]:
-    total, rank = line.total, line.rank
+    total = line.total
     row: list[Value] = [
-        words.rank_text(rank), rank and rank.group, line.name, line.elo and Estimated(*line.elo), line.marks,
-        line.better,
+        line.name, words.rank_text(line.rank), line.elo and Estimated(*line.elo), line.marks, line.better,
     ]  # fmt: skip
     if board.unclean:
         row.append(line.clean and Estimated(*line.clean))

@@ -17,7 +17,7 @@ from orchestrator import words
 from orchestrator.ratings.pairs import elo, expected
 from orchestrator.ratings.sprt import Sprt, promoted
 from orchestrator.remarks import remarks, stand_ins, verdict
-from orchestrator.report.section import Column, Estimated, Run, Section, Table, Value
+from orchestrator.report.section import Column, Estimated, Run, Section, Table, Value, told_apart
 from orchestrator.request import DuelRequest, GenerateRequest
 from orchestrator.summary import summary
 
@@ -66,7 +66,14 @@ def sections(runs: Sequence[Run]) -> list[Section]:
         Table("data", "Runs for data", DATA, [row for each in told for row in _met(*each)], DATA_NOTES),
     ]
     says = [line for each in told for line in _says(*each, several=len(told) > 1)]
-    return [Section("results", "Results", says, [table for table in tables if table.rows])]
+    return [
+        Section(
+            "results",
+            "Results",
+            says,
+            [told_apart(table, "run", len(told)) for table in tables if table.rows],
+        )
+    ]
 
 
 KINDS = (DuelRequest.KIND, GenerateRequest.KIND)

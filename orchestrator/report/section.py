@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from orchestrator.record.reading import RunResult, run_result
 
-ORDER: tuple[str, ...] = ("results", "ratings", "protocol", "money")
+ORDER: tuple[str, ...] = ("results", "ratings", "quality", "protocol", "money")
 """The modules of this room that have sections, in the order of a report."""
 
 
@@ -52,6 +52,15 @@ class Table:
     rows: Sequence[Sequence[Value]]
     notes: Sequence[str] = ()  # what one must know to read it, a sentence each
     groups: Sequence[Hashable] = ()  # of each row: equal for neighbours that are shown as belonging together
+
+
+def told_apart(table: Table, column: str, many: int) -> Table:
+    """With a column that names the run or the board of each row only where there are several of these."""
+    if many > 1:
+        return table
+    place = [each.name for each in table.columns].index(column)
+    columns = [*table.columns[:place], *table.columns[place + 1 :]]
+    return replace(table, columns=columns, rows=[[*row[:place], *row[place + 1 :]] for row in table.rows])
 
 
 class Axis(NamedTuple):
