@@ -313,7 +313,10 @@ class Duel:
         """Whether the rule is met, now that this pair may be complete (by default all on record)."""
         if self.stopping is None:
             return
+        seen = len(self.stopping.counted)
         see(self.stopping, self.record, pair)
+        if len(self.stopping.counted) > seen:
+            self.events.emit("test", **self.stopping.progress() or {})
         if self.stopping.ended:
             self.stop(self.stopping.ended, decided=True)
 

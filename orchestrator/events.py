@@ -1,6 +1,6 @@
 """One stream of events for every face: the live table, plain lines, JSON, later the web page.
 
-An event is a flat dict with `type` (`run match decision call notice summary`), `at` (Unix seconds),
+An event is a flat dict with `type` (`run match decision call test notice summary` and more), `at` (Unix seconds),
 ids and plain JSON values. Listeners must not block; what a model wrote passes through unescaped, the
 face that shows it escapes it.
 """

@@ -42,6 +42,7 @@ MODES = ("auto", "live", "plain", "json", "none")
 NO_MODELS = ("bot", "human", "policy")  # kinds of players who are not asked in words
 REDRAWS_PER_S = 4
 IN_FLIGHT_SHOWN = 6
+LLR_WIDTH = 21  # characters between the bounds of a test
 NOTICES_SHOWN = 4
 LINES_OF_A_SCREEN = 17  # of the live table without its matches and notices
 ROWS_OF_A_SCREEN = 7  # players below each other that take no more than two beside each other
@@ -285,6 +286,7 @@ class Tally:
     costs: Counter[str] = field(default_factory=Counter)  # of the matches at the table, by id
     waves: dict[str, Wave] = field(default_factory=dict)  # that are out, by id
     lanes: dict[str, Lane] = field(default_factory=dict)
+    test: Event | None = None  # what was last told of the rule to stop by
     paused: bool = False
     done: int = 0
     voids: int = 0
@@ -546,6 +548,9 @@ class Tally:
         until = now + event["paused_s"]
         self.lanes[event["lane"]] = Lane(pace(event), max(until, now + LANE_NEWS_S), until)
 
+    def _test(self, event: Event) -> None:
+        self.test = event
+
     def _notice(self, event: Event) -> None:
         if "status" in event:
             self.paused = event["status"] == "paused"
@@ -558,6 +563,7 @@ _ADDERS = {
     "decision": Tally._decision,
     "call": Tally._call,
     "budget": Tally._budget,
+    "test": Tally._test,
     "wave": Tally._wave,
     "limit": Tally._limit,
     "notice": Tally._notice,
@@ -647,7 +653,7 @@ def screen(tally: Tally, width: int, height: int) -> RenderableType:
     notices += [Text(line, "yellow", no_wrap=True, overflow="ellipsis") for line in failures(tally)]
     data = tally.kind == "generate"
     now = time.monotonic()
-    lines = [*money(tally), *out(tally, now), *paces(tally, now)]
+    lines = [*rule(tally), *money(tally), *out(tally, now), *paces(tally, now)]
     room = max(2, height - len(notices) - LINES_OF_A_SCREEN - 1)
     told = [Text(line, no_wrap=True, overflow="ellipsis") for line in lines[:room]]
     if not tally.labels:
@@ -668,6 +674,19 @@ def screen(tally: Tally, width: int, height: int) -> RenderableType:
     players = _places(tally, width, rows) if data else _players(tally, width)
     room = height - LINES_OF_A_SCREEN - max(0, rows - ROWS_OF_A_SCREEN)
     return Group(*above, players, Text(""), _in_flight(tally, max(1, min(IN_FLIGHT_SHOWN, room))), *notices)
+
+
+def rule(tally: Tally) -> list[str]:
+    """How near a rule to stop by is to its end: of a test, where its ratio stands between the two bounds."""
+    test = tally.test
+    if test is None:
+        return []
+    if test["rule"] == "until-ci":
+        return [f"interval ±{test['half']:.0f} Elo, until ±{test['until']:g}"]
+    low, ratio, high = test["llr_low"], test["llr"], test["llr_high"]
+    place = round((LLR_WIDTH - 1) * min(1.0, max(0.0, (ratio - low) / (high - low))))
+    bar = "─" * place + "●" + "─" * (LLR_WIDTH - 1 - place)
+    return [f"H0 ├{bar}┤ H1  LLR {ratio:+.2f} in {low:+.2f} … {high:+.2f}  {test['of']}"]
 
 
 def money(tally: Tally) -> list[str]:

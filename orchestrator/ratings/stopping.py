@@ -71,6 +71,7 @@ class Stopping:
         self._counts = [0] * 5
         self._repeats = Repeats()
         self._betting = Betting()
+        self._half = 0.0  # of its interval, in Elo
 
     def completed(self, pair: int, score: float, went: Hashable) -> None:
         """All matches of a pair (from 0) have a result: player 1's mean score, and how they went (see `Repeats`)."""
@@ -115,6 +116,7 @@ class Stopping:
 
     def _look(self, rule: UntilCi) -> None:
         found = self._betting.interval()
+        self._half = found.half
         if found.half <= rule.half:
             self.outcome, self.ended = (
                 "narrow",
@@ -123,6 +125,21 @@ class Stopping:
         elif rule.useful is not None and found.high < rule.useful:
             self.outcome = "futile"
             self.ended = f"player 1 is less than {rule.useful:+g} Elo ahead: {found.high:+.0f} at most"
+
+    def progress(self) -> dict[str, Any] | None:
+        """How near the rule is to its end, without the estimate of `report`; None before the first pair."""
+        if not self.counted:
+            return None
+        if isinstance(self.rule, Sprt):
+            low, high = self.rule.bounds
+            ratio = self.rule.llr(self._counts, self._repeats.independent)
+            told = {"rule": "sprt", "of": str(self.rule), "llr": ratio, "llr_low": low, "llr_high": high}
+        else:
+            told = {"rule": "until-ci", "half": self._half, "until": self.rule.half}
+        rounded = {
+            name: round(value, 3) if isinstance(value, float) else value for name, value in told.items()
+        }
+        return {**rounded, "pairs": len(self.counted)}
 
     def report(self) -> dict[str, Any] | None:
         """The test as plain JSON values, its own estimate with it; None before the first pair."""

@@ -258,6 +258,25 @@ def test_the_live_table_of_four_puts_the_best_first() -> None:
     assert "0001b  cut short  104 plies; gpt forfeits: illegal" in out
 
 
+def test_the_live_table_tells_how_near_a_test_is_to_its_end() -> None:
+    def at(ratio: float) -> str:
+        told = {
+            "rule": "sprt",
+            "of": "+0 against +30 Elo",
+            "llr": ratio,
+            "llr_low": -2.944,
+            "llr_high": 2.944,
+        }
+        return drawn(run(), {"type": "test", "at": 3.0, "pairs": 9, **told}, width=80)
+
+    assert f"H0 ├{'─' * 10}●{'─' * 10}┤ H1  LLR +0.00 in -2.94 … +2.94  +0 against +30 Elo" in at(0.0)
+    assert f"├●{'─' * 20}┤" in at(-3.1) and f"├{'─' * 20}●┤" in at(9.0)
+    assert max(map(len, at(0.0).splitlines())) <= 80
+    wide = {"type": "test", "at": 3.0, "pairs": 9, "rule": "until-ci", "half": 80.4, "until": 50.0}
+    assert "interval ±80 Elo, until ±50" in drawn(run(), wide)
+    assert "H0" not in drawn(run())
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_live_table_of_eight_keeps_to_the_terminal(width: int) -> None:
     names = [f"a-service/a-model-with-a-long-name-{n}" for n in range(8)]

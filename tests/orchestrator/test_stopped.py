@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from click.testing import CliRunner
@@ -58,6 +59,22 @@ def test_it_goes_on_to_the_same_end_and_no_further(tmp_path) -> None:
     assert ending.decided and told(result) == told(whole)
     ending, again = play(tmp_path / "parts", GREEDY, concurrency=4)
     assert ending.decided and again.finished == result.finished and told(again) == told(whole)
+
+
+@pytest.mark.parametrize(
+    ("rule", "figure"), [({"sprt": "0,100"}, "llr"), ({"sprt": None, "until_ci": "150"}, "half")]
+)
+def test_whoever_watches_hears_how_near_the_end_is(tmp_path, rule, figure) -> None:
+    events: list[dict] = []
+    _, result = play(tmp_path, replace(GREEDY, **rule), concurrency=4, events=events)
+    heard = [event for event in events if event["type"] == "test"]
+    said = summary(result)
+    assert [event["pairs"] for event in heard][-1] == said["pairs"] and len(heard) > 3
+    assert all(before["pairs"] < after["pairs"] for before, after in pairwise(heard))
+    if figure == "llr":
+        assert heard[-1]["llr"] == said["test"]["llr"] >= heard[-1]["llr_high"]
+    else:
+        assert heard[-1]["half"] <= 150 < heard[-2]["half"]
 
 
 def test_repeats_move_no_rule(tmp_path) -> None:
