@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shlex
 import sys
 import unicodedata
@@ -81,6 +82,17 @@ def clean(text: str, limit: int | None = None) -> str:
 def one_line(text: str, limit: int | None = None) -> str:
     """`clean`, with every run of blanks and newlines made one blank."""
     return clean(" ".join(text.split()), limit)
+
+
+def markdown(foreign: str) -> str:
+    """Foreign text in one line as Markdown shows it, not reads it; nobody is mentioned by it either."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&!@])", r"\\\1", one_line(foreign))
+
+
+def formula_free(foreign: str) -> str:
+    """Foreign text in one line that a spreadsheet takes for text, however it begins."""
+    told = one_line(foreign)
+    return f"'{told}" if told[:1] in ("=", "+", "-", "@") else told
 
 
 @lru_cache(4096)

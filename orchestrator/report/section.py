@@ -43,7 +43,8 @@ class Column(NamedTuple):
 class Table:
     """Rows of values below each other; `name` is its key in JSON and CSV, `title` stands above it.
 
-    What names a row, such as the player, stands in the first column of text; the columns that matter most come first.
+    What names a row, such as the player, stands in the first column of text, but for a column `#` of ranks; the
+    columns that matter most come first.
     """
 
     name: str

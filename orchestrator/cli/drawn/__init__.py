@@ -1,0 +1,1 @@
+"""A report's sections drawn: in a terminal, as JSON, CSV or Markdown, and as a page."""
