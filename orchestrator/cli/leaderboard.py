@@ -22,6 +22,7 @@ from orchestrator.cli.forms import (
     to_json,
     to_markdown,
 )
+from orchestrator.cli.records import read_all
 from orchestrator.cli.rows import Row, fitting, standings
 from orchestrator.ratings.anchor import Anchor
 from orchestrator.remarks import notes
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from orchestrator.record.reading import Standing
+    from orchestrator.report.section import Run
 
 COLUMNS = (
     "Elo",
@@ -76,9 +78,16 @@ TABLE_COLUMNS = (
 @click.option("--overall", is_flag=True, help="Also one board over all games, if all players share them.")
 @click.option("--json", "form", flag_value="json", help="For programs: all there is.")
 @click.option("--csv", "form", flag_value="csv", help="A row per player and board.")
-@click.option("--markdown", "form", flag_value="markdown", help="For a page, with who is better than whom.")
+@click.option("--markdown", "form", flag_value="markdown", help="For an issue, with who is better than whom.")
+@click.option("--html", "form", flag_value="html", help="One page with plots that opens from disk.")
+@click.option("--to", type=click.Path(path_type=Path), help="Where to write it, instead of to the screen.")
 def command(
-    runs: tuple[Path, ...], game: str | None, anchors: tuple[Anchor, ...], overall: bool, form: str | None
+    runs: tuple[Path, ...],
+    game: str | None,
+    anchors: tuple[Anchor, ...],
+    overall: bool,
+    form: str | None,
+    to: Path | None,
 ) -> None:
     """Standings over RUNS, by default all of runs/*, one table per game, number of seats and track.
 
@@ -86,35 +95,42 @@ def command(
 
     Exit status: 1 if a record could not be read or --overall cannot be had, 2 if no record could.
     """
-    from orchestrator.record.database import RecordError
-    from orchestrator.record.reading import run_result
+    from orchestrator.cli.drawn.delivery import check, write
+    from orchestrator.cli.drawn.sheet import of_game
 
-    paths = [path for path in runs if path.suffix == ".db" or not path.is_file()]
-    if not runs:
-        paths = sorted(path.parent for path in Path("runs").glob("*/record.db"))
-    if not paths:
-        raise click.UsageError("no records below runs/: play a duel first, or name the runs' directories")
-    results, unread = [], 0
-    for path in paths:
-        try:
-            results.append(run_result(path))
-        except RecordError as error:
-            click.echo(f"left out: {text.one_line(str(error), 400)}", err=True)
-            unread += 1
+    check(form, to)
+    found, unread = read_all(runs)
+    results = [run.result for run in found]
     boards = [board for board in boards_of(results, anchors) if game in (None, board.game)]
     over = over_games(boards, anchors) if overall else []
     if form == "json":
-        click.echo(json.dumps(to_json(boards, over), indent=2, allow_nan=False))
+        write(json.dumps(to_json(boards, over), indent=2, allow_nan=False) + "\n", to)
     elif form == "csv":
-        click.echo(to_csv(boards, over), nl=False)
+        write(to_csv(boards, over), to)
     elif form == "markdown":
-        click.echo(to_markdown(boards, over), nl=False)
+        write(to_markdown(boards, over), to)
+    elif form == "html":
+        words = [*map(str, runs), *(["--game", game] if game else []), *(["--overall"] if overall else [])]
+        words += [word for each in anchors for word in ("--anchor", f"{each.player}={each.elo:g}")]
+        words += ["--html", *(["--to", str(to)] if to else [])]
+        kept = found if game is None else of_game(found, game)
+        write(_page(kept, boards, over, text.command("leaderboard", *words)), to)
     else:
         _print(boards, game, over)
     refused = [each.refused for each in over if each.refused]
     for why in refused:
         click.echo(f"no overall board: {text.one_line(why, 2000)}", err=True)
     sys.exit(2 if not results else 1 if unread or refused else 0)
+
+
+def _page(runs: Sequence[Run], boards: Sequence[Board], over: Sequence[Overall], again: str) -> str:
+    """The boards as a report of ratings alone, in the look of `orchestrator report`."""
+    from orchestrator.cli.drawn.delivery import told
+    from orchestrator.cli.drawn.sheet import sheet_of
+    from orchestrator.report.ratings import of_boards
+
+    shown = [each for each in over if not each.refused]
+    return told(sheet_of(runs, of_boards(boards, shown), again, "leaderboard"), "html")
 
 
 def _anchor_of(given: str) -> Anchor:

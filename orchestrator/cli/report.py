@@ -5,7 +5,6 @@ What is said is the business of `orchestrator.report`, how it is drawn that of `
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,14 +50,12 @@ def command(runs: tuple[Path, ...], only: tuple[str, ...], form: str | None, to:
     orchestrator report runs/* --html --to report.html
     orchestrator report runs/NAME --csv --only results.standings
     """
+    from orchestrator.cli.drawn.delivery import check, told, write
     from orchestrator.cli.drawn.sheet import Unknown, narrowed, sheet_of
     from orchestrator.cli.drawn.terminal import draw
     from orchestrator.report.section import sections
 
-    if to is not None and form is None:
-        raise click.UsageError("--to asks for a form: --html, --markdown, --json or --csv")
-    if form == "html" and to is None and sys.stdout.isatty():
-        raise click.UsageError("a page is nothing for a screen: add --to FILE")
+    check(form, to)
     found, unread = read_all(runs)
     if not found:
         sys.exit(2)
@@ -83,38 +80,9 @@ def _again(runs: Sequence[Path], only: Sequence[str], form: str | None, to: Path
     return text.command(*words, *(["--to", str(to)] if to else []))
 
 
-def told(sheet: Sheet, form: str) -> str:
-    """The report in one of the forms `json`, `markdown` and `html`."""
-    if form == "json":
-        from orchestrator.cli.drawn.plain import to_json
-
-        return json.dumps(to_json(sheet), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    if form == "markdown":
-        from orchestrator.cli.drawn.plain import to_markdown
-
-        return to_markdown(sheet)
-    from orchestrator.cli.drawn.page import to_html
-    from orchestrator.cli.drawn.plots import HINT, available
-
-    if not available():
-        click.echo(HINT, err=True)
-    return to_html(sheet)
-
-
-def write(what: str, to: Path | None) -> None:
-    """To a file that is there whole or not at all, or to the screen."""
-    if to is None:
-        click.echo(what, nl=False)
-        return
-    to.parent.mkdir(parents=True, exist_ok=True)
-    part = to.with_name(f"{to.name}.part")
-    part.write_text(what, "utf-8")
-    part.replace(to)
-    click.echo(f"written: {to}", err=True)
-
-
 def _csv(sheet: Sheet, to: Path | None) -> None:
     """One table to the screen or to a file, several as files below a directory."""
+    from orchestrator.cli.drawn.delivery import put, write
     from orchestrator.cli.drawn.plain import csv_files
 
     files = csv_files(sheet.sections)
@@ -127,4 +95,5 @@ def _csv(sheet: Sheet, to: Path | None) -> None:
         )
     else:
         for name, what in files.items():
-            write(what, to / name)
+            put(what, to / name)
+        click.echo(f"written: {text.plural(len(files), 'table')} below {to}", err=True)

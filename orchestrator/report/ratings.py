@@ -41,11 +41,14 @@ MOST_CROSSED = 24  # players of one matrix
 def sections(runs: Sequence[Run]) -> list[Section]:
     """One for each board with a finished match, then one over the games where there are several."""
     boards = boards_of(run.result for run in runs)
-    made = [_board(board, "ratings" if len(boards) == 1 else f"ratings-{slug(board)}") for board in boards]
     games = {board.title.partition(" · ")[0] for board in boards}
-    if len(games) > 1:
-        made += [_overall(over, number) for number, over in enumerate(over_games(boards, ()), 1)]
-    return made
+    return of_boards(boards, over_games(boards, ()) if len(games) > 1 else ())
+
+
+def of_boards(boards: Sequence[Board], over: Sequence[Overall]) -> list[Section]:
+    """One for each board, however it was anchored, then one for each set of games that was taken together."""
+    made = [_board(board, "ratings" if len(boards) == 1 else f"ratings-{slug(board)}") for board in boards]
+    return made + [_overall(each, number) for number, each in enumerate(over, 1)]
 
 
 def slug(board: Board) -> str:

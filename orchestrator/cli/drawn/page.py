@@ -6,6 +6,7 @@ has no way around it but for the drawings of `plots`, and a policy in the page f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
@@ -49,6 +50,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         finalize=_clean,
     )
+    made.filters["prose"] = prose
     made.globals |= {
         "as_table": as_table,
         "bodies": bodies,
@@ -63,8 +65,13 @@ def _template() -> Template:
     return made.get_template("page.html.j2")
 
 
+def prose(sentence: str) -> str:
+    """A sentence as it is set: minus signs as such, and no line that begins with %."""
+    return re.sub(r"(?<![^\s(\[<])-(?=\d)", "−", sentence).replace(" %", "\u00a0%")
+
+
 def _clean(value: Any) -> Any:
-    """Text without controls that make a line read differently; minus signs as such where a number is."""
+    """Text without controls that make a line read differently."""
     if isinstance(value, values.Written):
         raise TypeError("a value and its interval are shown apart")
     return text.clean(value) if type(value) is str else value

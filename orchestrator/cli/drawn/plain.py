@@ -191,7 +191,10 @@ def _table_markdown(table: Table) -> str:
     marks = [
         "---" if place == left or head.unit == "" else "---:" for place, head in enumerate(table.columns)
     ]
-    rows = [[text.markdown(str(told)) for told in row] for row in cell_texts(table)]
+    rows = [
+        [" ".join(filter(None, (text.markdown(told.value), told.interval))) for told in row]
+        for row in cell_texts(table)
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in [heads, marks, *rows])
 
 

@@ -33,7 +33,8 @@ FONT = 12.0
 ROW = 30  # height of one of several intervals
 NAME = 26  # characters of a name beside an axis
 FEW = 40  # points of a line that are marked one by one
-LEGEND = 34  # characters of a name in a legend, or of an axis
+LEGEND = 34  # characters of a name in a legend
+LABEL = 56  # characters beside an axis
 BARS = 12  # points of a line whose intervals are drawn one by one
 AREA = (26.0, 150.0)  # of a mark, by what it rests on
 
@@ -278,7 +279,7 @@ def _axis(axes: Axes, which: str, axis: Axis) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     drawn = axes.xaxis if which == "x" else axes.yaxis
-    drawn.set_label_text(text.one_line(axis.label, LEGEND))
+    drawn.set_label_text(text.one_line(axis.label, LABEL))
     if axis.log:
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
         drawn.set_major_locator(LogLocator(base=10, subs=(1.0, 3.0), numticks=9))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import count
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchestrator.cli import text
@@ -48,6 +49,7 @@ class Said(NamedTuple):
 class Sheet:
     """A report before it is drawn. `again` is the command that draws it."""
 
+    kind: str  # what it is called: report, leaderboard
     title: str
     facts: Sequence[tuple[str, str]]
     warnings: Sequence[str]
@@ -58,13 +60,19 @@ class Sheet:
 
     @property
     def in_short(self) -> list[Said]:
-        """Of every section that says something the first sentence."""
-        return [Said(each.key, each.title, each.says[0]) for each in self.sections if each.says]
+        """Of every section the first sentence, or what it shows."""
+        return [Said(each.key, each.title, _gist(each)) for each in self.sections]
 
 
-def sheet_of(runs: Sequence[Run], sections: Sequence[Section], again: str) -> Sheet:
+def _gist(section: Section) -> str:
+    parts = [*section.tables, *section.figures]
+    return section.says[0] if section.says else parts[0].title if parts else ""
+
+
+def sheet_of(runs: Sequence[Run], sections: Sequence[Section], again: str, kind: str = "report") -> Sheet:
     """The report of these runs; sections of one key are told apart by a number."""
     return Sheet(
+        kind=kind,
         title=_title(runs),
         facts=_facts(runs),
         warnings=list(_warnings(runs)),
@@ -73,6 +81,19 @@ def sheet_of(runs: Sequence[Run], sections: Sequence[Section], again: str) -> Sh
         again=again,
         version=version("duelist"),
     )
+
+
+def of_game(runs: Sequence[Run], game: str) -> list[Run]:
+    """The runs that played this game, as if they had played no other."""
+    told = []
+    for run in runs:
+        boards = [board for board in run.result.boards if board.game == game]
+        if boards:
+            standings = [standing for board in boards for standing in board.standings]
+            matches = [match for board in boards for match in board.matches]
+            result = replace(run.result, boards=boards, standings=standings, matches=matches)
+            told.append(run._replace(result=result))
+    return told
 
 
 class Unknown(Exception):
@@ -170,14 +191,15 @@ def _left(section: Section, names: Sequence[str]) -> Section | None:
 def _named_apart(sections: Iterable[Section]) -> list[Section]:
     """The same with keys of one use each that are fit for links and names of files, as their parts' names are.
 
-    Tables and figures of nothing are left out.
+    What is empty is left out.
     """
     keys, told = _Names(), []
     for each in sections:
         parts = _Names()
         tables = [replace(table, name=parts.fresh(table.name)) for table in each.tables if table.rows]
         figures = [replace(figure, name=parts.fresh(figure.name)) for figure in each.figures if _has(figure)]
-        told.append(replace(each, key=keys.fresh(each.key), tables=tables, figures=figures))
+        if each.says or tables or figures:
+            told.append(replace(each, key=keys.fresh(each.key), tables=tables, figures=figures))
     return told
 
 
@@ -277,8 +299,8 @@ def _cost(runs: Iterable[Run]) -> str:
 
 
 def _warnings(runs: Sequence[Run]) -> Iterator[str]:
-    open_runs = [run.result.run.id for run in runs if run.result.run.status == "running"]
-    ended = [run.result.run.id for run in runs if run.result.run.status not in ("running", "finished")]
+    open_runs = [_name(run.path) for run in runs if run.result.run.status == "running"]
+    ended = [_name(run.path) for run in runs if run.result.run.status not in ("running", "finished")]
     fakes = _unique(
         text.one_line(standing.player.label)
         for run in runs
@@ -297,6 +319,7 @@ def _about(runs: Sequence[Run]) -> Section:
     """The runs themselves."""
     heads = [
         Column("run"),
+        Column("id"),
         Column("kind"),
         Column("status"),
         Column("began (UTC)"),
@@ -307,6 +330,11 @@ def _about(runs: Sequence[Run]) -> Section:
     ]
     rows = [_run_row(run) for run in runs]
     return Section(RUNS, "Runs", tables=[Table("runs", "The runs of this report", heads, rows)])
+
+
+def _name(path: Path) -> str:
+    """What a run is called: its directory, where it has one to be called by."""
+    return (path.parent if path.suffix == ".db" else path).absolute().name
 
 
 def _run_json(run: Run) -> dict[str, Any]:
@@ -327,6 +355,7 @@ def _run_json(run: Run) -> dict[str, Any]:
 def _run_row(run: Run) -> list[Value]:
     about = run.result.run
     return [
+        _name(run.path),
         about.id,
         about.kind,
         about.status + (f": {text.one_line(about.reason, 120)}" if about.reason else ""),

@@ -113,7 +113,7 @@ def _block(table: Table, rows: Sequence[Sequence[values.Written]], block: Sequen
     from rich.text import Text
 
     head = row_head(table)
-    drawn = Drawn(box=SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0), pad_edge=False)
+    drawn = Drawn(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     for place in block:
         column = table.columns[place]
         words = column.unit == ""
@@ -154,7 +154,7 @@ def _figure(figure: Figure, width: int) -> Iterator[RenderableType]:
         yield from _table(as_table(figure), width)
         yield Text(text.one_line(said(figure)), "dim")
     elif isinstance(figure, Intervals) and figure.rows:
-        yield Text(text.one_line(figure.title), "italic")
+        yield Text(f"{text.one_line(figure.title)}: {text.one_line(figure.x.label)}", "italic")
         yield from _intervals(figure, width)
     elif isinstance(figure, Plot) and any(_is_line(series) for series in figure.series):
         yield Text(text.one_line(figure.title), "italic")
@@ -179,8 +179,7 @@ def _intervals(figure: Intervals, width: int) -> Iterator[RenderableType]:
         line = Text(set_cell_size(text.one_line(name, names), names), "bold")
         yield line.append("  " + _interval(value, low, high, room), "")
     left, right = (values.tick(_tidy(end), figure.x.unit) for end in (low, high))
-    label = text.one_line(figure.x.label)
-    yield Text(" " * (names + 2) + left + label.center(max(0, room - len(left) - len(right))) + right, "dim")
+    yield Text(" " * (names + 2) + left + right.rjust(room - len(left)), "dim")
 
 
 def _tidy(number: float) -> float:
