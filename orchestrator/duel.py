@@ -29,7 +29,7 @@ from orchestrator.fixture import Fixture, around
 from orchestrator.journal import Journal
 from orchestrator.limits import Lanes, Limited, Limits, parse_limits
 from orchestrator.match import play
-from orchestrator.model import ModelPlayer
+from orchestrator.model import ModelPlayer, question_form
 from orchestrator.players import Halt, Player, Seated, Stopped, Void
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError
@@ -439,7 +439,7 @@ class Duel:
             return ""
         games = [engine.new(each.game, 0, **each.variant) for each in self.request.games]
         views = [game.view(game.current_player()) for game in games]
-        form = "decision" if isinstance(player, ModelPlayer) and player.mode == "decision" else "json"
+        form = question_form(player.conduct, player.mode) if isinstance(player, ModelPlayer) else "json"
         return "+".join(prompts.render(view, style, track, form=form).style_sha for view in views)  # type: ignore[arg-type]
 
 

@@ -721,7 +721,8 @@ def _sd(variance: float) -> float:
 
 
 def _way(seated: Seated) -> Way:
-    return Way(seated.style, seated.track)  # type: ignore[arg-type]  # was checked when it was seated
+    form = "forecast" if seated.parameters.get("forecast") else "json"
+    return Way(seated.style, seated.track, form)  # type: ignore[arg-type]  # was checked when it was seated
 
 
 def _table(lot: Lot) -> str:

@@ -17,7 +17,7 @@ import prompts
 from engine import View
 from orchestrator.lines import Direct, Line
 from orchestrator.players import CallMade, Decision, Halt, Seated, Turn, Void
-from prompts import Choice, Question, Track, Unreadable
+from prompts import Choice, Form, Question, Track, Unreadable
 from providers.base import (
     Capabilities,
     Effort,
@@ -55,6 +55,7 @@ class Conduct:
     max_tokens: int = 4096
     timeout: float = 120.0
     tier: str = "standard"
+    forecast: bool = False  # whether a model is also asked which score it expects
 
     def __post_init__(self) -> None:
         """Raises ValueError with what was got and what was expected."""
@@ -68,6 +69,7 @@ class Conduct:
             "temperature": (self.temperature is None or 0 <= self.temperature <= 2, "0 to 2"),
             "max_tokens": (16 <= self.max_tokens <= 1_000_000, "16 to 1000000"),
             "timeout": (0 < self.timeout <= 86_400, "seconds, more than 0"),
+            "forecast": (isinstance(self.forecast, bool), "yes or no"),
         }
         for name, (is_right, expected) in right.items():
             if not is_right:
@@ -97,7 +99,7 @@ class ModelPlayer:
         made = Decision(None, "ok", self.mode, question=question)
         while True:
             reply = await self._answer(talk, made, turn)
-            read = prompts.parse(reply, view, self.conduct.track)
+            read = prompts.parse(reply, view, self.conduct.track, forecast=self.conduct.forecast)
             made.rationale = read.rationale
             made.reasoning, made.reasoning_kind = reply.reasoning, reply.reasoning_kind
             if isinstance(read, Choice):
@@ -114,14 +116,13 @@ class ModelPlayer:
 
     def _question(self, view: View) -> Question:
         conduct = self.conduct
-        if self.mode != "decision":
-            return prompts.render(view, conduct.style, conduct.track)
-        if len(view.legal) > CHOICES[1]:
+        form = question_form(conduct, self.mode)
+        if form == "decision" and len(view.legal) > CHOICES[1]:
             raise Halt(
                 f"{self.seated.label}: {len(view.legal)} legal moves, and a native decision is between at most "
                 f"{CHOICES[1]}: play {view.game} with mode=json"
             )
-        return prompts.render(view, conduct.style, conduct.track, form="decision")
+        return prompts.render(view, conduct.style, conduct.track, form=form)
 
     async def _answer(self, talk: Conversation, made: Decision, turn: Turn) -> Reply:
         """The answer to the present ask: from the record if it was paid for, else from the service."""
@@ -256,6 +257,13 @@ def answer_mode(conduct: Conduct, can: Capabilities) -> Mode:
     if conduct.mode != "auto":
         return conduct.mode
     return "json" if can.json_schema else "decision" if can.decision else "text"
+
+
+def question_form(conduct: Conduct, mode: str) -> Form:
+    """The form of the question that goes with the form of the answer."""
+    if mode == "decision":
+        return "decision"
+    return "forecast" if conduct.forecast else "json"
 
 
 class Conversation:

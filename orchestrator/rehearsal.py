@@ -35,6 +35,7 @@ class Way(NamedTuple):
 
     style: str
     track: Track
+    form: prompts.Form = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def _measure(
 ) -> None:
     view = game.view(game.current_player())
     for way, found in sizes.items():
-        question = prompts.render(view, way.style, way.track)
+        question = prompts.render(view, way.style, way.track, form=way.form)
         schema = len(json.dumps(question.schema))
         found.append((ply, len(question.user)))
         size = len((question.system + question.user).encode("utf-8", "replace"))

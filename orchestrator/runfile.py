@@ -47,6 +47,7 @@ ABOUT: Mapping[str, str] = {
     "max_tokens": "longest answer, thinking included",
     "timeout": "seconds for one call",
     "tier": "the service's queue: standard, flex, priority or batch",
+    "forecast": "true: a model is also asked which score it expects",
     HOW: "How it is played. These may be changed whenever the run goes on",
     "concurrency": "matches at once",
     "attempts": "tries of one call before its match is void",

@@ -43,6 +43,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "max_tokens": int,
     "temperature": float,
     "timeout": float,
+    "forecast": lambda text: {"yes": True, "no": False}.get(text, text),  # anything else a conduct refuses
 }
 
 
@@ -148,6 +149,8 @@ class Table:
         play = {name: value for name, value in asdict(conduct).items() if name not in NOT_PLAY}
         if conduct.mode == "auto":  # as it was before there was a choice: the hash is of many records
             del play["mode"]
+        if not conduct.forecast:  # likewise
+            del play["forecast"]
         shaping = {name: value for name, value in theirs.items() if name not in NOT_ANSWERS}
         seated = Seated(
             spec=str(spec),
@@ -267,6 +270,7 @@ def _deciding(can: Capabilities, spec: Spec, conduct: Conduct) -> Conduct:
     if conduct.track != "open":
         raise SpecError("a native decision is a choice from the listed moves: mode=decision needs track=open")
     wrong = [name for name in ("effort", "temperature") if getattr(conduct, name) is not None]
+    wrong += ["forecast"] if conduct.forecast else []
     if wrong or conduct.tier != "standard":
         raise SpecError(f"a native decision has no {(wrong or ['tier'])[0]}: leave it out")
     return conduct

@@ -24,12 +24,12 @@ from sqlmodel import Session, select
 import engine
 import prompts
 from engine import View
-from orchestrator.model import Conduct, Conversation
+from orchestrator.model import Conduct, Conversation, question_form
 from orchestrator.record import tables
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import blob_text, blob_texts
 from orchestrator.record.untouched import untouched
-from prompts import Choice, Form, Question
+from prompts import Choice, Question
 from providers.base import Reply, Usage
 
 READ = ("action", "outcome", "fault", "illegal", "rationale", "forecast")  # columns that an answer decides
@@ -135,7 +135,7 @@ def _look(session: Session, row: Any, said: list[Answer], conduct: Conduct | Non
         view = engine.from_bytes(row.state).view(row.seat)
         if conduct is None:
             raise ValueError("its player is no model")
-        form: Form = "decision" if row.mode == "decision" else "json"
+        form = question_form(conduct, row.mode)
         question = prompts.render(view, conduct.style, conduct.track, form=form)
     except ValueError as error:
         found.asked.append(Changed(row.id, "position", "on record", f"cannot be asked about: {error}"))
@@ -181,7 +181,7 @@ def _read(
         if talk.asks and answer.texts is not None and answer.as_planned:
             reasons.append(Reason(talk.asks + 1, talk.messages[-1].content, answer.texts))
         talk.asks += 1
-        read = prompts.parse(answer, view, conduct.track)
+        read = prompts.parse(answer, view, conduct.track, forecast=conduct.forecast)
         now["rationale"] = read.rationale
         if isinstance(read, Choice):
             outcome = "ok" if talk.asks == 1 else "reasked"

@@ -44,6 +44,9 @@ _NAME = re.compile(
     r"(?:action|move|answer|choice|json|reply|response))[ \t*_`]*(?:is[ \t]*)?[:=](.*)$",
     re.I | re.M,
 )
+_FORECAST = re.compile(
+    r"[ \t*_`#]*(?:my[ \t]+)?forecast[ \t*_`]*[:=][ \t*_`]*([0-9.]{1,12}[ \t]?%?)[ \t\r*_`]*", re.I
+)
 _TAGS = ("action", "move", "final answer", "final action", "final move")
 _FOREIGN = re.compile(r"[<\[{}]|~~|&\w+;|[\"'“”](?:action|move)\s*[\"'“”]\s*:", re.I)
 
@@ -61,14 +64,27 @@ class Extract(NamedTuple):
     whole: bool = False  # the reply is one JSON object and nothing else
 
 
-def extract(text: str) -> Extract:
-    """The one committed answer of `text`. Never raises."""
+def extract(text: str, forecast: bool = False) -> Extract:
+    """The one committed answer of `text`. Never raises.
+
+    With `forecast` one was asked for, and a line such as `Forecast: 60` may stand beside an answer that lacks it.
+    """
     whole = _whole(text.strip(_EDGES))
     if values := _answers(whole):
         return Extract(values, whole, whole=True)
     visible = without_thinking(text)
     if not visible.strip(_DRESSING):
         return Extract((), {}, "blank")
+    if forecast:
+        visible, beside = _without_forecast(visible)
+        if beside:
+            found = _committed(visible)
+            return found._replace(fields={"forecast": beside, **found.fields})
+    return _committed(visible)
+
+
+def _committed(visible: str) -> Extract:
+    """The answer of a reply that is more than one JSON object."""
     objects, complete = _objects(visible)
     answer = next((found.value for found in reversed(objects) if _answers(found.value)), None)
     if answer is None:
@@ -157,6 +173,17 @@ def _tagged(text: str) -> Extract:
     key = "move" if name[1].lower().endswith("move") else "action"
     clear = _clear(before) and "```" not in text
     return Extract(((key, value),), {}, "" if clear else "unsettled")
+
+
+def _without_forecast(text: str) -> tuple[str, str]:
+    """The text without the one line among its last two that is a forecast, and what that says; "" if none is."""
+    lines = text.rstrip(_EDGES).split("\n")
+    last = [n for n in range(len(lines) - 1, -1, -1) if lines[n].strip(_EDGES)][:2]
+    found = [(n, said[1]) for n in last if (said := _FORECAST.fullmatch(lines[n]))]
+    if len(found) != 1:
+        return text, ""
+    ((line, said_there),) = found
+    return "\n".join(lines[:line] + lines[line + 1 :]), said_there.strip()
 
 
 def _introduced(head: str) -> bool:

@@ -11,6 +11,9 @@ since it cannot mean anything else, the exact notation of a legal move. Rules tr
 case unless the game's own notation distinguishes cases; an integer where moves are written as numbers.
 On the rules track no message says or hints which moves are legal.
 
+A forecast is read only where one was asked for, and never costs the move: whatever is no number of per cent is
+none. A fraction below 1 is none either, because nobody knows whether it was meant as a share.
+
 Where a service gives a probability for each number that it was offered, they are kept by action id: what is
 no legal move is dropped, a legal move without one has 0, and the rest is scaled to the sum 1. A table that
 leaves nothing, or holds what is no probability, is dropped and the move stands.
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 QUOTED = 80  # characters of the model's own words in a message
 
+_PER_CENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?(%?)")
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 NO_ANSWER = {*ANSWER_KEYS, *SECOND_KEYS, "forecast", "probabilities"}  # beside the styles' own texts
 
@@ -56,8 +60,10 @@ _EXPECTED: dict[Track, str] = {
 }
 
 
-def parse(reply: Answer, view: View, track: Track) -> Choice | Unreadable:
+def parse(reply: Answer, view: View, track: Track, *, forecast: bool = False) -> Choice | Unreadable:
     """The legal action that `reply` names, or why it names none. Never raises for what a model wrote.
+
+    `forecast`: one was asked for, too.
 
     Raises ValueError for an unknown track and for a view whose seat is not to move.
     """
@@ -70,7 +76,7 @@ def parse(reply: Answer, view: View, track: Track) -> Choice | Unreadable:
         if cut:
             return _unreadable("truncated", "it was cut off before any text; answer more briefly", track)
         return _unreadable("empty", "it was empty", track)
-    found = extract(text)
+    found = extract(text, forecast)
     rationale = _rationale(found.fields)
     if cut and not found.whole:
         return _unreadable(
@@ -88,7 +94,7 @@ def parse(reply: Answer, view: View, track: Track) -> Choice | Unreadable:
     return Choice(
         reading.action,
         rationale,
-        _forecast(found.fields),
+        _forecast(found.fields.get("forecast")) if forecast else None,
         _probabilities(reply.probabilities, moves.by_number),
     )
 
@@ -207,12 +213,14 @@ def _json(value: Any) -> str:
         return "a deeply nested value"
 
 
-def _forecast(fields: dict[str, Any]) -> float | None:
-    """The win probability that the answer gives, where it gives a valid one."""
-    value = fields.get("forecast")
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _forecast(value: Any) -> float | None:
+    """The share that was given in per cent: a number, or one in a string, where a sign leaves no doubt of the unit."""
+    sure = False
+    if isinstance(value, str) and (said := _PER_CENT.fullmatch(value.strip())):
+        value, sure = float(said[1]), bool(said[2])
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
         return None
-    return float(value) if 0 <= value <= 1 else None
+    return None if 0 < value < 1 and not sure else value / 100
 
 
 def _probabilities(

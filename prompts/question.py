@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from engine.core import Action, View
 
 Track = Literal["open", "rules"]
-Form = Literal["json", "decision"]
+Form = Literal["json", "forecast", "decision"]
 UnreadableKind = Literal["empty", "truncated", "refusal", "unparsable", "ambiguous", "illegal"]
 
 TRACKS: tuple[Track, ...] = get_args(Track)
@@ -43,7 +43,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A legal action, read from an answer. `probabilities` are by action id, over all legal actions, and sum to 1."""
+    """A legal action, read from an answer. `probabilities` are by action id, over all legal actions, and sum to 1.
+
+    `forecast` is the score that the player expects of the match, 0 to 1: the share of opponents beaten, ties half.
+    """
 
     action: int
     rationale: str = ""
@@ -83,7 +86,10 @@ def check_asked(view: View, track: Track) -> None:
 
 
 def check_form(form: Form, track: Track) -> None:
-    """Raise ValueError unless an answer can be given in `form` on `track`: a decision needs the list of moves."""
+    """Raise ValueError unless an answer can be given in `form` on `track`: a decision needs the list of moves.
+
+    "forecast" is the JSON object with one field more; a decision is a choice and nothing else, and has no room for it.
+    """
     if form not in FORMS:
         raise ValueError(f"unknown form {form!r}; there are: {', '.join(FORMS)}")
     if form == "decision" and track != "open":

@@ -10,8 +10,8 @@ override any block of `base.j2`. A game may have a file in `games/` that sets an
 `drawing` (how to read the board) and the macro `position(view)`, and `moves_in_position`, where that tells the
 moves that still count and they are not listed again; a game without one gets its board and facts.
 
-A form in `forms/` says how an answer is given where that is not a JSON object: it stands over the style, of
-which it replaces the two blocks that speak of the answer.
+A form in `forms/` says how an answer is given where that is not a JSON object, or one with a forecast in it: it
+stands over the style, of which it replaces the blocks that speak of the answer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def render(
     """The question for the seat that `view` belongs to.
 
     `notes` is the player's own memory, shown verbatim after the position. The form "decision" is for a
-    service that is given the moves and chooses natively: nothing is said of JSON, no texts are asked for.
+    service that is given the moves and chooses natively: nothing is said of JSON, no texts are asked for. With
+    "forecast" the JSON object ends with the score that the player expects, in whole per cent.
     Raises ValueError for an unknown style, track or form (listing what exists), for a decision on the track
     rules, and for a view whose seat is not to move.
     """
@@ -160,7 +161,9 @@ class Templates:
             }
         )
         fields = _fields(system, style)
-        schema = _schema(fields if form == "json" else {}, track, num_actions)
+        schema = _schema({} if form == "decision" else fields, track, num_actions)
+        if form == "forecast":
+            _ask_forecast(schema, str(getattr(system, "forecast", "")))
         sha = self._sha([*files, game_file] if has_words else files, track)
         return _Fixed(str(system).rstrip(), schema, sha, template, words)
 
@@ -218,6 +221,12 @@ def _schema(fields: Mapping[str, str], track: Track, num_actions: int) -> dict[s
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def _ask_forecast(schema: dict[str, Any], what: str) -> None:
+    """As the last field. A whole number: models are used to saying per cent, and without bounds 1.5 could mean both."""
+    schema["properties"]["forecast"] = {"type": "integer", "description": what}
+    schema["required"] = list(schema["properties"])
 
 
 def _moves(view: View) -> str:

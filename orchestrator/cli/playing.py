@@ -82,6 +82,7 @@ OPTIONS = (
         type=click.Choice(["standard", "flex", "priority", "batch"]),
         help="flex: cheaper and slower, where a service has it.  [default: standard]",
     ),
+    click.option("--forecast", is_flag=True, help="Also ask with every move how likely a win is."),
     click.option(
         "--attempts",
         type=click.IntRange(min=1),
@@ -166,6 +167,8 @@ def terms(given: Mapping[str, Any]) -> dict[str, Any]:
     if given["cassette"]:
         asked["cassette"] = str(given["cassette"])
     conduct = {name: given[name] for name in CONDUCT if given[name] is not None}
+    if given["forecast"]:
+        conduct["forecast"] = True
     if given["batch"]:
         if conduct.get("tier", "batch") != "batch":
             raise click.UsageError(f"--batch is a tier of its own: leave --tier {conduct['tier']} out")

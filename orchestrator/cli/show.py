@@ -372,7 +372,7 @@ class Teller:
         if decision.rationale:
             parts.append(Text(self._some(decision.rationale)))
         if decision.forecast is not None:
-            parts.append(Text(f"expects to win: {text.percent(decision.forecast, 1)}", "dim"))
+            parts.append(Text(f"expects to score {text.percent(decision.forecast, 1)}", "dim"))
         return Text("\n").join(parts)
 
     def _some(self, words: str) -> str:
@@ -387,9 +387,11 @@ class Teller:
 
         if game is None:
             return "not a legal move"
-        track = self.story.seats[decision.seat][1].track
+        player = self.story.seats[decision.seat][1]
         answer = Said(call.answer or "", call.finish)
-        read = prompts.parse(answer, game.view(decision.seat), "rules" if track == "rules" else "open")
+        track: prompts.Track = "rules" if player.track == "rules" else "open"
+        asked = player.parameters.get("forecast") is True
+        read = prompts.parse(answer, game.view(decision.seat), track, forecast=asked)
         if isinstance(read, prompts.Choice):
             return "refused then, read as a move today"  # the reader has been changed since
         return f"{read.kind}. {text.clean(read.message, self.limit)}"

@@ -68,8 +68,8 @@ def test_verify_tells_decision_by_decision(run, monkeypatch) -> None:
     )
     strict = prompts.parse
 
-    def other(reply, view, track):
-        read = strict(reply, view, track)
+    def other(reply, view, track, **asked):
+        read = strict(reply, view, track, **asked)
         return prompts.Unreadable("unparsable", "no") if view.ply == 2 else read
 
     monkeypatch.setattr(prompts, "parse", other)

@@ -88,8 +88,8 @@ def test_a_kinder_reader_is_seen_where_it_would_have_read_more(run, monkeypatch)
     """It takes the first legal move for every ambiguous answer: whoever gave one is read differently."""
     strict = prompts.parse
 
-    def kind(reply, view, track):
-        read = strict(reply, view, track)
+    def kind(reply, view, track, **asked):
+        read = strict(reply, view, track, **asked)
         if isinstance(read, Unreadable) and read.kind == "ambiguous":
             return Choice(view.legal[0].id, read.rationale)
         return read
@@ -112,8 +112,8 @@ def test_a_kinder_reader_is_seen_where_it_would_have_read_more(run, monkeypatch)
 def test_a_stricter_reader_is_seen_where_it_would_ask_again(run, monkeypatch) -> None:
     strict = prompts.parse
 
-    def stricter(reply, view, track):
-        read = strict(reply, view, track)
+    def stricter(reply, view, track, **asked):
+        read = strict(reply, view, track, **asked)
         wrong = isinstance(read, Choice) and view.ply == 0
         return Unreadable("unparsable", "no") if wrong else read
 
@@ -128,7 +128,7 @@ def test_a_stricter_reader_is_seen_where_it_would_ask_again(run, monkeypatch) ->
 
 def test_only_the_rationale_may_be_read_differently(run, monkeypatch) -> None:
     strict = prompts.parse
-    monkeypatch.setattr(prompts, "parse", lambda *asked: changed(strict(*asked), rationale=""))
+    monkeypatch.setattr(prompts, "parse", lambda *asked, **more: changed(strict(*asked, **more), rationale=""))
     found = verify(run)
     assert {each.decision for each in found.read} == set(ids(run, "d.rationale != ''"))
     assert {each.what for each in found.read} == {"rationale"}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from prompts import render, styles
+from prompts.question import FORMS
 from tests.prompts.positions import played
 from tests.prompts.quality import TRACKS
 
@@ -24,11 +25,12 @@ MOVES = {
 CASES = [
     *((game, style, track) for game in MOVES for style in styles() for track in TRACKS),
     *((game, "default", "decision") for game in MOVES),  # the form, on the track where it is
+    *((game, "default", "forecast") for game in ("blob", "connect4")),
 ]
 
 
 def written(game: str, style: str, track: str) -> str:
-    asked = ("open", "", "decision") if track == "decision" else (track, "", "json")
+    asked = ("open", "", track) if track in FORMS else (track, "", "json")
     question = render(played(game, MOVES[game]), style, *asked)  # type: ignore[arg-type]
     schema = json.dumps(question.schema)
     return f"--- system\n{question.system}\n--- user\n{question.user}\n--- schema\n{schema}\n"

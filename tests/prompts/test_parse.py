@@ -161,7 +161,8 @@ def test_rationale_is_kept_with_and_without_a_move() -> None:
     illegal = parse(Reply('{"rationale": "why", "action": 4}'), view, "open")
     assert isinstance(illegal, Unreadable) and (illegal.kind, illegal.rationale) == ("illegal", "why")
     several = '{"candidates": ["b1", "c2"], "threats": "none", "action": 8, "forecast": 0.5}'
-    assert parse(Reply(several), view, "open") == Choice(8, 'candidates: ["b1", "c2"]\nthreats: none', 0.5)
+    texts = 'candidates: ["b1", "c2"]\nthreats: none'
+    assert parse(Reply(several), view, "open") == Choice(8, texts), "nobody asked for a forecast"
     half = parse(Reply('{"rationale": "\\ud800!", "action": 8}'), view, "open")
     assert half.rationale.encode() == b"\\ud800!"
 
@@ -169,13 +170,101 @@ def test_rationale_is_kept_with_and_without_a_move() -> None:
 @pytest.mark.parametrize(
     ("given", "read"),
     [
-        *(("0", 0.0), ("1", 1.0), ("0.25", 0.25), ("1.0", 1.0), ("1.5", None), ("-0.1", None), ("NaN", None)),
-        *(("true", None), ('"0.5"', None), ("null", None), ("1e999", None), ("[0.5]", None)),
+        *(("0", 0.0), ("100", 1.0), ("25", 0.25), ("57.5", 0.575), ("1", 0.01), ("60.0", 0.6), ("0.0", 0.0)),
+        *(('"60"', 0.6), ('" 60 % "', 0.6), ('"60%"', 0.6), ('"0.5%"', 0.005), ('"100.0 %"', 1.0)),
+        *(("0.6", None), ('"0.6"', None), ("101", None), ("-1", None), ("NaN", None), ("1e999", None)),
+        *(
+            ("true", None),
+            ("null", None),
+            ("[60]", None),
+            ('{"win": 60}', None),
+            ('"sixty"', None),
+            ('""', None),
+        ),
+        *(('"60/100"', None), ('"60 to 70"', None), ('"٦٠"', None), ('"1000"', None), ("9" * 5000, None)),
+        ('60, "forecast": 70', None),
     ],
 )
-def test_forecast_is_a_probability_or_nothing(given: str, read: float | None) -> None:
-    choice = parse(Reply(f'{{"action": 8, "forecast": {given}}}'), view_of("ttt"), "open")
-    assert choice == Choice(8, "", read)
+def test_forecast_is_per_cent_or_nothing_and_never_costs_the_move(given: str, read: float | None) -> None:
+    text = f'{{"action": 8, "forecast": {given}}}'
+    assert parse(Reply(text), view_of("ttt"), "open", forecast=True) == Choice(8, "", read)
+    assert parse(Reply(text), view_of("ttt"), "open") == Choice(8), "nobody asked"
+
+
+def test_a_forecast_that_is_missing_is_none() -> None:
+    for text in ('{"action": 8}', '{"action": 8, "win_probability": 0.6}', "Action: 8"):
+        assert parse(Reply(text), view_of("ttt"), "open", forecast=True).forecast is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"forecast": 8}',  # the number of a legal move
+        '{"forecast": "c3"}',
+        '{"rationale": "I play 8.", "forecast": 8}',
+        "Forecast: 8",
+        "I take the corner now.\nForecast: 8",
+        '{"forecast": 8}\nForecast: 8',
+        "Forecast: 8\nForecast: 8",
+        "Action: none\nForecast: 8",
+        "Forecast: 8\nAction: 4",
+        '{"action": null, "forecast": 8}',
+        '{"move": null, "action": null, "forecast": 8}',
+        '{"action": {"forecast": 8}}',
+        '{"action": "60 %", "forecast": 8}',
+    ],
+)
+def test_a_forecast_is_never_the_answer(text: str) -> None:
+    for track in ("open", "rules"):
+        for asked in (True, False):
+            assert isinstance(parse(Reply(text), view_of("ttt"), track, forecast=asked), Unreadable)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [4, 8, 3])
+def test_a_forecast_contradicts_no_move(number: int) -> None:
+    """Whatever else its number is the number of: a taken cell, the same move, another legal one."""
+    read = parse(Reply(f'{{"action": 8, "forecast": {number}}}'), view_of("ttt"), "open", forecast=True)
+    assert read == Choice(8, "", number / 100)
+
+
+@pytest.mark.parametrize(
+    ("text", "forecast"),
+    [
+        ("Action: 8\nForecast: 60", 0.6),
+        ("Action: 8\n\nForecast: 60 %\n", 0.6),
+        ("**Action:** 8\n**Forecast:** 60%", 0.6),
+        ("My forecast: 60\nAction: 8", 0.6),
+        ("I take the corner now.\nForecast: 60\nAction: 8", 0.6),
+        ('{"action": 8}\nForecast: 60', 0.6),
+        ('```json\n{"action": 8}\n```\nForecast: 60', 0.6),
+        ('{"action": 8, "forecast": 60}\nForecast: 60', 0.6),
+        ('<think>Forecast: 30\n</think>{"action": 8}', None),
+        ("Action: 8\nForecast: 0.6", None),
+        ("Action: 8\nForecast: 160", None),
+        ("Action: 8\nForecast: 6.0.0", None),
+    ],
+)
+def test_a_line_may_tell_the_forecast_beside_an_answer(text: str, forecast: float | None) -> None:
+    assert parse(Reply(text), view_of("ttt"), "open", forecast=True) == Choice(8, "", forecast)
+    if "</think>" not in text:
+        assert isinstance(parse(Reply(text), view_of("ttt"), "open"), Unreadable), "nobody asked for it"
+
+
+@pytest.mark.parametrize(
+    "text", ["Forecast: 60\nAction: 8\nForecast: 60", "Forecast: 5\nForecast: 6\nAction: 8"]
+)
+def test_two_lines_with_a_forecast_are_a_doubt(text: str) -> None:
+    assert isinstance(parse(Reply(text), view_of("ttt"), "open", forecast=True), Unreadable)
+
+
+@pytest.mark.parametrize("row", CORPUS, ids=lambda row: row["why"])
+def test_asking_for_a_forecast_changes_no_reading_of_a_move(row: dict[str, Any]) -> None:
+    view, reply = view_of(row["at"]), Reply(row["text"], row.get("finish", "stop"))
+    plain, asked = (parse(reply, view, row["track"], forecast=forecast) for forecast in (False, True))
+    if isinstance(plain, Choice):
+        assert isinstance(asked, Choice) and asked.action == plain.action
+    else:
+        assert plain == asked
 
 
 def test_asking_wrongly_is_our_own_error() -> None:

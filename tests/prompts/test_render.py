@@ -7,14 +7,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
 
 import prompts
-from prompts import Templates, numbered, render, styles
+from engine import View
+from prompts import Question, Templates, Unreadable, numbered, parse, render, styles
+from prompts.question import FORMS
 from prompts.render import ENUM_SIZES
-from tests.prompts.positions import bidding, cards, imagined, played, view_of
+from tests.prompts.positions import Reply, bidding, cards, imagined, played, view_of
+from tests.prompts.quality import ADVICE, REFUSED
 
 SHIPPED = Path(prompts.__file__).parent
 
@@ -190,8 +194,62 @@ def test_the_system_prompt_of_a_decision_is_the_same_over_a_duel() -> None:
 def test_a_decision_needs_the_list_of_moves() -> None:
     with pytest.raises(ValueError, match=r"'decision' is a choice from the list .* take the track open"):
         render(view_of("ttt"), track="rules", form="decision")
-    with pytest.raises(ValueError, match="unknown form 'prose'; there are: json, decision"):
+    with pytest.raises(ValueError, match="unknown form 'prose'; there are: json, forecast, decision"):
         render(view_of("ttt"), form="prose")  # type: ignore[arg-type]
+
+
+def plain_and_asked(style: str, track: Any = "open", view: View | None = None) -> tuple[Question, Question]:
+    view = view or view_of("ttt")
+    return render(view, style, track), render(view, style, track, form="forecast")
+
+
+@pytest.mark.parametrize("style", styles())
+@pytest.mark.parametrize("track", ["open", "rules"])
+def test_a_forecast_is_one_field_more_behind_the_move_and_nothing_else(style: str, track: str) -> None:
+    plain, asked = plain_and_asked(style, track)
+    what = asked.schema["properties"]["forecast"]["description"]
+    line = f'\n- "forecast" (integer): {what}'
+    assert asked.system.replace(line, "").replace(', "forecast": <per cent>', "") == plain.system
+    assert (asked.user, asked.choices) == (plain.user, plain.choices)
+    assert (
+        list(asked.schema["properties"])
+        == asked.schema["required"]
+        == [*plain.schema["required"], "forecast"]
+    )
+    assert asked.schema["properties"]["forecast"] == {"type": "integer", "description": what}
+    assert asked.style_sha != plain.style_sha, "who is asked otherwise is another player"
+
+
+def test_a_forecast_is_of_the_score_that_is_recorded() -> None:
+    """Between two a draw counts half; at a table it is the share of the others."""
+    (_, two), (_, three) = plain_and_asked("terse"), plain_and_asked("terse", view=cards())
+    assert (
+        "how likely you are to win this match" in two.system and "a draw counts as half a win" in two.system
+    )
+    assert "how many you expect to finish ahead of" in three.system and "a tie counts as half" in three.system
+    assert "draw counts" not in three.system and "finish ahead" not in two.system
+
+
+def test_a_question_with_a_forecast_keeps_what_every_prompt_keeps() -> None:
+    views = [played("connect4", moves) for moves in ("", "4", "4 4 3", "4 4 3 5 2")]
+    assert len({render(view, form="forecast").system for view in views}) == 1
+    for style in styles():
+        for track in ("open", "rules"):
+            question = plain_and_asked(style, track)[1]
+            schema = json.dumps(question.schema)
+            assert not ADVICE.search(question.schema["properties"]["forecast"]["description"])
+            assert not REFUSED.search(question.system + schema)
+            assert not {"minimum", "maximum"} & set(schema.split('"'))
+            for echo in (question.system, *question.system.splitlines()):
+                read = parse(Reply(echo), view_of("ttt"), track, forecast=True)  # type: ignore[arg-type]
+                assert isinstance(read, Unreadable)
+
+
+def test_questions_without_a_forecast_are_those_of_earlier_records() -> None:
+    """A run goes on only under the prompts that it began with, so a new form must leave the others' hashes alone."""
+    kept = {form: render(view_of("ttt"), form=form).style_sha for form in FORMS if form != "forecast"}
+    meant = {"json": "6308b491112d6dc4", "decision": "8daad7ad3b14c215"}
+    assert kept == meant, "meant? then no run of an earlier version can go on"
 
 
 def test_an_undefined_name_is_an_error(tmp_path: Path) -> None:
