@@ -41,6 +41,7 @@ from providers.base import (
     Retryable,
     Usage,
 )
+from providers.outlook import FORECASTERS, Outlook
 
 if TYPE_CHECKING:
     from engine import Game
@@ -85,6 +86,7 @@ class Behaviour:
     retry_after  seconds to wait that a 429 or 529 asks for
     wrong        rates of wrong answers (`WRONG`), one draw per request: together at most 1
     faults       rates of answers that do not arrive (`FAULTS`), one draw per attempt: together at most 1
+    forecaster   how it forecasts where it is asked to (`outlook.FORECASTERS`)
     batch_latency   seconds from handing in a batch to its end, spread by batch_spread as latency is by spread
     batch_faults    rates of parts of a batch that come to nothing (`BATCH_FAULTS`), one draw per attempt
     """
@@ -103,6 +105,7 @@ class Behaviour:
     batch_spread: float = 0.0
     batch_faults: Rates = ()
     tokens_spread: float = 0.0
+    forecaster: str = "even"
 
     @classmethod
     def of(cls, bot: str = "random", /, **options: str | float) -> Self:
@@ -145,6 +148,12 @@ def amount(name: str, text: str) -> float:
     return value
 
 
+def _forecaster(name: str, text: str) -> str:
+    if text not in FORECASTERS:
+        raise ValueError(f"{name}={text}: expected one of {', '.join(FORECASTERS)}")
+    return text
+
+
 _SETTINGS: Mapping[str, Callable[[str, str], Any]] = {
     "seed": _whole,
     "latency": amount,
@@ -156,6 +165,7 @@ _SETTINGS: Mapping[str, Callable[[str, str], Any]] = {
     "retry_after": amount,
     "batch_latency": amount,
     "batch_spread": amount,
+    "forecaster": _forecaster,
 }
 OPTIONS = (*_SETTINGS, *WRONG, *FAULTS, "fail", *BATCH_FAULTS)
 
@@ -189,6 +199,7 @@ class StandIn:
         import engine
 
         self._bot = engine.new_bot(behaviour.bot)
+        self._outlook = Outlook(behaviour.forecaster)
         self.behaviour = behaviour
         self.model = f"simulated/{behaviour.bot}"
         self._seen: dict[bytes, int] = {}  # only filled where faults have rates; 16 bytes and a count each
@@ -301,12 +312,12 @@ class StandIn:
         if wrong == "prose":
             text = f"Simulated answer by {name}: I would play {picks[0].text}, and I leave it at these words."
             return text, "stop", ""
-        text = self._form(request, picks[0])
+        text = self._form(request, ask, picks[0], seed)
         if wrong == "malformed":
             text = re.sub(r'("(?:action|move)": )("[^"]*"|-?\d+)', r"\1", text)
         if wrong == "ambiguous":
             other = picks[1] if len(picks) > 1 else self._illegal(request, ask, seed)
-            text += "\n" + self._form(request, other)
+            text += "\n" + self._form(request, ask, other, seed)
         if wrong == "truncated":
             return text[: len(text) // 2], "length", ""
         return text, "stop", ""
@@ -338,14 +349,32 @@ class StandIn:
             return Pick(ask.game.num_actions(), str(ask.game.num_actions() + 1))
         return _pick(ask, actions[seed % len(actions)])
 
-    def _form(self, request: Request, pick: Pick) -> str:
-        """The JSON object that the schema asks for, in its order; without a schema, rationale and move."""
+    def _form(self, request: Request, ask: Ask, pick: Pick, seed: int) -> str:
+        """The JSON object that the schema asks for, in its order.
+
+        Without a schema it is rationale and move, and a forecast where the prompt speaks of one.
+        """
         sentence = f"Simulated answer by {self.behaviour.bot}: I play {pick.text}."
         if self.behaviour.words:
             filler = _FILLER.split()
             sentence += " " + " ".join(filler[i % len(filler)] for i in range(self.behaviour.words))
-        properties = (request.schema or {}).get("properties") or {"rationale": {"type": "string"}, "move": {}}
-        return json.dumps({name: _value(name, spec, pick, sentence) for name, spec in properties.items()})
+        properties = (request.schema or {}).get("properties")
+        if not properties:
+            properties = {"rationale": {"type": "string"}, "move": {}}
+            properties |= {"forecast": {}} if '"forecast"' in request.system else {}
+        said = {name: _value(name, spec, pick, sentence) for name, spec in properties.items()}
+        if "forecast" in said:
+            said["forecast"] = self._forecast(ask, pick, seed)
+        return json.dumps(said)
+
+    def _forecast(self, ask: Ask, pick: Pick, seed: int) -> int:
+        """In per cent, of the move that the answer names."""
+        try:
+            action = ask.game.parse_action(pick.text) if ask.game else 0
+        except ValueError:  # an answer that is wrong on purpose
+            return 50
+        draw = blake2b(b"forecast %d" % seed, digest_size=8).digest()
+        return self._outlook.per_cent(ask.game, action, _unit(draw, 0), seed)
 
 
 def read(request: Request) -> Ask:
