@@ -19,7 +19,17 @@ from typing import Any, Final, NamedTuple, final
 from librt.vecs import append, extend, vec
 from mypy_extensions import i32, i64, mypyc_attr, u8
 
-from engine.attributes import attributes, decode, encode, fits, forget_all_but, reseed, restore, shown
+from engine.attributes import (
+    attributes,
+    decode,
+    encode,
+    fits,
+    forget_all_but,
+    reseed,
+    restore,
+    shown,
+    written,
+)
 from engine.bits import F32_ONE
 from engine.rng import Rng
 
@@ -313,11 +323,14 @@ class Game:
         """A past move as `seat` may know it."""
         return move
 
-    # Symmetries: renamings of actions under which the game is the same. Number 0 changes nothing. A game
-    # whose notation depends on the position has no others: what its past moves were called is lost.
+    # Symmetries: rearrangements under which the game is the same, number 0 the identity; each commutes with
+    # moves, keeps the seats and what they win, and the inverse of each is another. They rearrange what is there,
+    # never what chance has yet to bring: where cards are dealt again, a symmetry reaches back and forward to the
+    # nearest deal. A game whose notation depends on the position has the identity only: what its past moves
+    # were called would be lost.
 
     def num_symmetries(self) -> i64:
-        """How many, the identity included."""
+        """How many this position has, the identity included."""
         return 1
 
     def transform_action(self, symmetry: i64, action: i64) -> i64:
@@ -327,9 +340,16 @@ class Game:
     def transform_position(self, symmetry: i64) -> None:
         """Rearrange this position in place."""
 
+    def moves_transformed(self) -> i64:
+        """How many of the last moves of its history a symmetry rearranges. By default all."""
+        return self._plies
+
     @final
     def transform(self, symmetry: int) -> "Game":
-        """A copy, position and history, as that symmetry shows it."""
+        """A copy as that symmetry shows it: the position, and the history that leads there.
+
+        ValueError for a symmetry that this position has not.
+        """
         if not 0 <= symmetry < self.num_symmetries():
             raise ValueError(f"{self.name()} has symmetries 0 to {self.num_symmetries() - 1}, got {symmetry}")
         if symmetry and not self.fixed_notation():
@@ -340,22 +360,47 @@ class Game:
         s: i64 = symmetry
         game = self.clone()
         game.transform_position(s)
-        for i in range(game._plies):
+        first: i64 = game._plies - game.moves_transformed()
+        if first < 0:  # it began from a position, not from its first one
+            first = 0
+        for i in range(first, game._plies):
             move = game._past[i]
             game._past[i] = ((move >> 16) << 16) | self.transform_action(s, move & 0xFFFF)
         return game
 
-    @final
-    def canonical(self) -> tuple[bytes, int]:
-        """The least `position_bytes` among all symmetries, and the symmetry that gives it."""
+    def position_class(self) -> bytes:
+        """Equal for positions that are the same up to symmetry, and for no others: the least `position_bytes`.
+
+        Where seats know different things, and where chance is to come, the position holds what no seat knows:
+        see `infoset_class`.
+        """
         best = self.position_bytes()
-        which = 0
-        for symmetry in range(1, self.num_symmetries()):
-            data = self.transform(symmetry).position_bytes()
-            if data < best:
-                best = data
-                which = symmetry
-        return best, which
+        count = self.num_symmetries()
+        if count > 1:
+            turned: Game = type(self)(**self.variant())
+            s: i64 = 1
+            while s < count:
+                turned.copy_from(self)
+                turned.transform_position(s)
+                data = turned.position_bytes()
+                if data < best:
+                    best = data
+                s += 1
+        return best
+
+    @final
+    def infoset_class(self, seat: int) -> bytes:
+        """As `position_class`, of what `seat` may know: its facts, its board, and who is to move.
+
+        TypeError where facts hold more than None, bools, finite numbers, strings, bytes, tuples, lists, dicts.
+        """
+        self._check_seat(seat)
+        known = []
+        for symmetry in range(self.num_symmetries()):
+            game = self.transform(symmetry)
+            told = [seat, int(game.current_player()), game.facts(seat), game.board_text(seat)]
+            known.append(written("facts", told))
+        return min(known).encode()
 
     # The Python edge: checked, and the same for every game.
 

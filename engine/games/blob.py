@@ -7,8 +7,12 @@ The variant says how many `players`, how many `cards` each gets in the largest r
 the sequence are played: from the largest round down to one card, one round of one card per player, and up
 again. Deals after the first come from a seed that is part of the position, and that no seat sees. Where an
 observation holds a share of cards, it is of the cards dealt to each player, not of those left.
+
+Within a round the suits that are not trump are alike: its symmetries exchange them. What is dealt after it
+stays as it is, because the next round has another trump.
 """
 
+from itertools import permutations
 from typing import Any, Final, final
 
 from librt.vecs import vec
@@ -40,6 +44,30 @@ TOTAL: Final[i64] = 8  # by seat: points of the rounds before this one
 SHARE: Final[i64] = 16  # by seat: float32 bits of that / the most possible in a match
 PLAYED: Final[i64] = 24  # the cards of this round in order, eight to a word, six bits each
 ROOM: Final = 24 + 7
+
+
+def exchanges(trump: int) -> list[list[int]]:
+    """Where each suit goes, for every order of the suits that are not trump; the given order first."""
+    alike = [suit for suit in range(4) if suit != trump]
+    found = []
+    for order in permutations(alike):
+        suits = list(range(4))
+        for suit, other in zip(alike, order, strict=True):
+            suits[suit] = other
+        found.append(suits)
+    return found
+
+
+# By trump, where each symmetry puts the four suits: 24 rows of four for each trump, with a trump 6 in use.
+MOST_EXCHANGES: Final[i64] = 24
+EXCHANGED: Final = vec[i64](
+    [
+        i64(suit)
+        for trump in range(5)
+        for suits in (exchanges(trump) + [[0, 1, 2, 3]] * 18)[:24]
+        for suit in suits
+    ]
+)
 
 ORDER: Final = vec[i64]([i64(c) for c in range(52)])  # copied, then shuffled
 MINUS_ONE: Final[i64] = f32_bits(-1.0)
@@ -666,6 +694,62 @@ class Blob(Game):
                 return True
             least += 10
         return False
+
+    # Symmetries.
+
+    def num_symmetries(self) -> i64:
+        """The orders of the suits that are not trump: 6, and 24 in a round without trump."""
+        return 6 if self._trump < 4 else 24
+
+    @final
+    def _suit_at(self, symmetry: i64, suit: i64) -> i64:
+        """Where a suit goes."""
+        return EXCHANGED[(self._trump * MOST_EXCHANGES + symmetry) * 4 + suit]
+
+    def transform_action(self, symmetry: i64, action: i64) -> i64:
+        if action >= CARDS:
+            return action
+        suit: i64 = action // 13
+        return action + 13 * (self._suit_at(symmetry, suit) - suit)
+
+    def transform_position(self, symmetry: i64) -> None:
+        seats = self._seats
+        voids: i64 = 0
+        p: i64 = 0
+        while p < self._players:
+            seats[p] = self._exchanged(symmetry, seats[p])
+            s: i64 = 0
+            while s < 4:
+                lacks: i64 = (self._voids >> (4 * p + s)) & 1
+                voids |= lacks << (4 * p + self._suit_at(symmetry, s))
+                s += 1
+            p += 1
+        i: i64 = 0
+        while i < self._num_played:
+            word: i64 = PLAYED + (i >> 3)
+            card = self.card_played(i)
+            seats[word] += (self.transform_action(symmetry, card) - card) * bit(6 * (i & 7))
+            i += 1
+        self._voids = voids
+        self._seen = self._exchanged(symmetry, self._seen)
+        self._follow = self._exchanged(symmetry, self._follow)
+        self._led = self._suit_at(symmetry, self._led)
+        strongest: i64 = self._strength % LED
+        self._strength += self.transform_action(symmetry, strongest) - strongest
+
+    @final
+    def _exchanged(self, symmetry: i64, cards: i64) -> i64:
+        """A set of cards with its suits exchanged."""
+        out: i64 = 0
+        s: i64 = 0
+        while s < 4:
+            suit: i64 = (cards >> (13 * s)) & SUIT
+            out |= suit << (13 * self._suit_at(symmetry, s))
+            s += 1
+        return out
+
+    def moves_transformed(self) -> i64:
+        return self._num_bids + self._num_played
 
     # What a seat may know.
 

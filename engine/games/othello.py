@@ -5,7 +5,7 @@ and action 64 is `pass`. What a disc sees in one direction is found for all disc
 bitboard programs do: over the opponent's discs up to, not including, the edge, where none can be turned.
 
 Of the 8 symmetries of the board 4 also exchange the colours of the four discs that a match begins with. They
-rename moves faithfully from every position, so canonical positions use all 8; only the first position shown
+rename moves faithfully from every position, so classes of positions use all 8; only the first position shown
 by those 4 is one that no match begins with.
 """
 

@@ -37,7 +37,8 @@ def matches(game: Game, count: int) -> list[object]:
                 if game.legacy_observation_size():
                     seen.append(game.observation(seat, legacy=True).tobytes().hex())
                 seen.append(view.sample(rng).position_bytes().hex())
-            seen += [game.legal_actions(), game.action_mask().hex(), game.canonical()[0].hex()]
+            seen += [game.legal_actions(), game.action_mask().hex(), game.position_class().hex()]
+            seen.append(game.infoset_class(max(game.current_player(), 0)).hex())
             game.apply(game.random_action(rng))
         seen += [game.returns(), game.board_text(0), game.to_bytes().hex(), repr(game.history())]
         game.reset(rng)

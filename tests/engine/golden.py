@@ -32,7 +32,7 @@ def playthrough(name: str) -> str:
         lines += [
             "",
             f"ply {view.ply}, to move {view.to_move}, position {game.position_bytes().hex()}, "
-            f"canonical {game.canonical()[0].hex()}",
+            f"class {game.position_class().hex()}",
             view.board,
             f"facts {dict(view.facts)}",
             f"observation ones {ones}",

@@ -28,6 +28,7 @@ GAMES |= {
     "dice": Dice,
     "highcard": Highcard,
     "highcard5": lambda: Highcard(players=5),
+    "blob of small rounds": lambda: engine.new("blob", players=3, cards=2),
 }
 BRIDGED = [
     f"openspiel:{recipe}"
@@ -313,31 +314,84 @@ def test_a_view_of_the_past_refuses_to_sample(name: str) -> None:
 @settings(max_examples=20, deadline=None)
 def test_symmetries_commute_with_moves(name: str, seed: int, choices: list[int]) -> None:
     game = played(name, seed, choices)
-    count, size = game.num_symmetries(), game.num_actions()
-    assert looks(game.transform(0)) == looks(game)
-    forms = set()
-    for s in range(count):
+    size, reached = game.num_actions(), game.moves_transformed()
+    assert looks(game.transform(0)) == looks(game) and 0 <= reached <= len(game.history())
+    for s in some_symmetries(game):
         turned = game.transform(s)
         assert sorted(game.transform_action(s, a) for a in range(size)) == list(range(size))
         assert sorted(game.transform_action(s, a) for a in game.legal_actions()) == turned.legal_actions()
+        assert turned.current_player() == game.current_player() and turned.num_symmetries() > s
         assert turned.returns() == game.returns() and turned.ply() == game.ply()
-        assert len(turned.history()) == len(game.history())
-        replayed = begun(name, seed).transform(s)  # a first position need not look the same from all sides
-        for move in turned.history():
+        assert [move.seat for move in turned.history()] == [move.seat for move in game.history()]
+        assert looks(turned.clone()) == looks(type(game).from_bytes(turned.to_bytes())) == looks(turned)
+        dealt = begun(name, seed)  # a first position need not look the same from all sides
+        for move in game.history()[: len(game.history()) - reached]:
+            dealt.apply(move.action)
+        replayed = dealt.transform(s)
+        for move in turned.history()[len(dealt.history()) :]:
             replayed.apply(move.action)
-        assert count == 1 or looks(replayed) == looks(turned)
+        assert s == 0 or looks(replayed) == looks(turned)
         for action in game.legal_actions():
             after, other = game.clone(), turned.clone()
             after.apply(action)
             other.apply(game.transform_action(s, action))
-            assert looks(after.transform(s)) == looks(other)
-        forms.add(turned.canonical()[0])
-        data, which = turned.canonical()
-        assert turned.transform(which).position_bytes() == data
-    assert len(forms) == 1
-    for bad in (-1, count):
+            if after.moves_transformed() > reached or after.num_symmetries() == 1:
+                assert looks(after.transform(s)) == looks(other)
+            else:  # dealt again: what chance brings is not rearranged
+                assert after.position_bytes() == other.position_bytes()
+    for bad in (-1, game.num_symmetries()):
         with pytest.raises(ValueError):
             game.transform(bad)
+
+
+@our_games
+@given(seed=seeds, choices=picks)
+@settings(max_examples=20, deadline=None)
+def test_symmetries_are_a_group(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    size, every = game.num_actions(), range(game.num_symmetries())
+    where = [tuple(game.transform_action(s, a) for a in range(size)) for s in every]
+    assert where[0] == tuple(range(size)) and len(set(where)) == len(where)
+    for s in some_symmetries(game):
+        turned = game.transform(s)
+        twice = [turned.transform(t) for t in every]
+        for t in every:
+            assert (
+                twice[t].position_bytes()
+                == game.transform(where.index(tuple(where[t][a] for a in where[s]))).position_bytes()
+            )
+        assert looks(game) in [looks(back) for back in twice]
+
+
+@our_games
+@given(seed=seeds, choices=picks)
+@settings(max_examples=20, deadline=None)
+def test_a_class_is_the_same_from_all_sides(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    turned = [game.transform(s) for s in range(game.num_symmetries())]
+    assert game.position_class() == min(other.position_bytes() for other in turned)
+    assert {other.position_class() for other in turned} == {game.position_class()}
+    for seat in range(game.num_players()):
+        assert {other.infoset_class(seat) for other in turned} == {game.infoset_class(seat)}
+    assert len({game.infoset_class(seat) for seat in range(game.num_players())}) == game.num_players()
+    with pytest.raises(ValueError):
+        game.infoset_class(game.num_players())
+
+
+def some_symmetries(game: Game) -> list[int]:
+    """All of a few; of many the first and every fifth."""
+    count = int(game.num_symmetries())
+    return list(range(count)) if count <= 8 else list(range(0, count, 5))
+
+
+@every_hidden_game
+@given(seed=seeds, choices=picks)
+@settings(max_examples=10, deadline=None)
+def test_a_class_of_what_a_seat_knows_tells_nothing_else(name: str, seed: int, choices: list[int]) -> None:
+    game = played(name, seed, choices)
+    for seat in range(game.num_players()) if not game.is_terminal() else ():
+        classes = {other.infoset_class(seat) for other in anew(game, seat, 5)}
+        assert classes == {game.infoset_class(seat)}
 
 
 @every_game
