@@ -96,6 +96,19 @@ def write_places(x: i64, out: vec[i64]) -> i64:
     return n
 
 
+# What the 8 symmetries of a square board do, by their number.
+SQUARE_SYMMETRIES: Final = (
+    "as it is",
+    "mirrored left-right",
+    "mirrored top-bottom",
+    "turned by 180 degrees",
+    "mirrored at the falling diagonal",
+    "turned left",
+    "turned right",
+    "mirrored at the rising diagonal",
+)
+
+
 def symmetric_cell(symmetry: i64, cell: i64, side: i64) -> i64:
     """Where one of the 8 symmetries of a square board puts a cell, row * side + column.
 

@@ -333,6 +333,10 @@ class Game:
         """How many this position has, the identity included."""
         return 1
 
+    def symmetry_text(self, symmetry: i64) -> str:
+        """What a symmetry does, in a few words."""
+        return f"symmetry {symmetry}" if symmetry else "as it is"
+
     def transform_action(self, symmetry: i64, action: i64) -> i64:
         """Where an action goes."""
         return action

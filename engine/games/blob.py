@@ -701,6 +701,10 @@ class Blob(Game):
         """The orders of the suits that are not trump: 6, and 24 in a round without trump."""
         return 6 if self._trump < 4 else 24
 
+    def symmetry_text(self, symmetry: i64) -> str:
+        to = "".join([SUITS[self._suit_at(symmetry, s)] for s in range(4)])
+        return f"suits {SUITS} as {to}" if symmetry else "as it is"
+
     @final
     def _suit_at(self, symmetry: i64, suit: i64) -> i64:
         """Where a suit goes."""

@@ -261,6 +261,9 @@ class Connect4(Game):
     def num_symmetries(self) -> i64:
         return 2
 
+    def symmetry_text(self, symmetry: i64) -> str:
+        return "mirrored" if symmetry else "as it is"
+
     def transform_action(self, symmetry: i64, action: i64) -> i64:
         return 6 - action if symmetry else action
 

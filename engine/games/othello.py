@@ -17,6 +17,7 @@ from mypy_extensions import i32, i64, mypyc_attr, u8
 from engine.bits import (
     BITS,
     F32_ONE,
+    SQUARE_SYMMETRIES,
     bit,
     nth_bit,
     popcount,
@@ -327,6 +328,9 @@ class Othello(Game):
 
     def num_symmetries(self) -> i64:
         return 8
+
+    def symmetry_text(self, symmetry: i64) -> str:
+        return SQUARE_SYMMETRIES[symmetry]
 
     def transform_action(self, symmetry: i64, action: i64) -> i64:
         return symmetric_cell(symmetry, action, 8) if action < PASS else PASS

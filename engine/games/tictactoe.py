@@ -8,7 +8,16 @@ from typing import Any, Final, final
 from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr, u8
 
-from engine.bits import BITS, F32_ONE, bit, popcount, symmetric_board, symmetric_cell, too_short
+from engine.bits import (
+    BITS,
+    F32_ONE,
+    SQUARE_SYMMETRIES,
+    bit,
+    popcount,
+    symmetric_board,
+    symmetric_cell,
+    too_short,
+)
 from engine.core import VALUE_ONE, Game
 from engine.rng import Rng
 
@@ -210,6 +219,9 @@ class TicTacToe(Game):
 
     def num_symmetries(self) -> i64:
         return 8
+
+    def symmetry_text(self, symmetry: i64) -> str:
+        return SQUARE_SYMMETRIES[symmetry]
 
     def transform_action(self, symmetry: i64, action: i64) -> i64:
         return symmetric_cell(symmetry, action, 3)

@@ -83,3 +83,29 @@ def test_what_is_at_stake_for_a_seat_is_part_of_its_class(name: str) -> None:
         seen.add(game.infoset_class(0))
         game.apply(game.random_action(rng))
     assert len(seen) == len(game.history())
+
+
+@pytest.mark.parametrize(
+    ("words", "cells"),
+    [
+        ("mirrored left-right", "c1 b1"),
+        ("mirrored top-bottom", "a3 b3"),
+        ("turned by 180 degrees", "c3 b3"),
+        ("mirrored at the falling diagonal", "a1 a2"),
+        ("mirrored at the rising diagonal", "c3 c2"),
+        ("turned left", "a3 a2"),
+        ("turned right", "c1 c2"),
+    ],
+)
+def test_symmetries_do_what_they_say(words: str, cells: str) -> None:
+    """Where a1 and b1 go."""
+    game = engine.new("tictactoe")
+    (symmetry,) = [s for s in range(8) if game.symmetry_text(s) == words]
+    assert " ".join(game.action_text(game.transform_action(symmetry, a)) for a in (0, 1)) == cells
+
+
+@pytest.mark.parametrize("name", engine.games())
+def test_every_symmetry_has_words_of_its_own(name: str) -> None:
+    game = new(name, 1)
+    words = [game.symmetry_text(s) for s in range(game.num_symmetries())]
+    assert words[0] == "as it is" and len(set(words)) == len(words)
