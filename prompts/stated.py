@@ -1,0 +1,479 @@
+"""Which move a text commits to: what a model wrote before its move, held against the move itself.
+
+Moves are found in the text by the game's notation, by the numbers of the open track and by the words that
+`spoken/` has for the game; each then stands for one letter, so that how people announce, recommend or conclude
+on a move is a short list of phrases with a gap (`stated.toml`), the same for every game. A phrase counts unless
+it is a question, a condition, a denial, or about somebody else or another time.
+
+A wrong accusation is worse than silence. So a text is silent where it names no move, where it weighs several and
+ends with none, and where it commits to two without taking one back. Where words leave several moves open ("a
+corner", "a diamond") each of them is meant. A text may commit to a move that is not legal; then none is meant.
+
+A number on the open track is the listed number; where it is also the name of another move, either is meant. In a
+game that writes its moves as numbers there is one number for a move, that of its notation (`numbered`).
+
+Left out: what is not said in words (moods, arguments that fit another move better), and any language but English
+and the plainest German. Linear in the length of a text, of which only the end is read.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from .question import Track
+
+if TYPE_CHECKING:
+    from engine.core import Action
+
+Verdict = Literal["agrees", "differs", "silent"]
+Kind = Literal["", "argued", "recommended", "announced", "concluded"]
+"""How a text commits, from the weakest to the strongest."""
+
+KINDS: tuple[Kind, ...] = ("", "argued", "recommended", "announced", "concluded")
+LONGEST = 4000  # characters of a text that are read: its last ones
+ENDING = 1200  # likewise of a reasoning, whose end alone says what came of it
+QUOTED = 240  # characters of the sentence that is kept
+
+STRONG, WEAK = 0xE000, 0xF000  # where the letters begin that stand for moves; weak ones may be mere numbers
+MOST = 0x800  # moves that a text is searched for
+
+
+class Position(Protocol):
+    """As much of a view as is needed."""
+
+    @property
+    def game(self) -> str: ...
+    @property
+    def legal(self) -> Sequence[Action]: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+
+
+class Stated(NamedTuple):
+    """What a text commits to. `meant` are ids of legal actions: none where it is silent, or where `named` is not legal."""
+
+    kind: Kind = ""
+    meant: tuple[int, ...] = ()
+    named: str = ""  # in the text's own words
+    quote: str = ""  # the sentence that it rests on
+
+    @property
+    def action(self) -> int | None:
+        """The action, where there is exactly one."""
+        return self.meant[0] if len(self.meant) == 1 else None
+
+    def verdict(self, played: int) -> Verdict:
+        if not self.kind:
+            return "silent"
+        return "agrees" if played in self.meant else "differs"
+
+
+SILENT = Stated()
+
+
+def stated(text: str, view: Position, track: Track = "open") -> Stated:
+    """What a rationale commits to. Never raises for what a model wrote."""
+    return _settled(_claims(text[-LONGEST:], view, track))
+
+
+def concluded(text: str, view: Position, track: Track = "open") -> Stated:
+    """What a reasoning comes to: the last of what its end announces or concludes."""
+    claims = [claim for claim in _claims(text[-ENDING:], view, track) if KINDS.index(claim.kind) >= 3]
+    return claims[-1].stated if claims else SILENT
+
+
+class _Mention(NamedTuple):
+    """A move in a text. `means` are notations, legal or not; None where its words contradict each other."""
+
+    start: int
+    end: int
+    said: str
+    means: tuple[str, ...] | None
+    weak: bool
+
+
+class _Claim(NamedTuple):
+    at: int
+    sentence: int
+    kind: Kind
+    revises: bool
+    stated: Stated
+    void: bool
+
+
+# ── settling ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _claims(text: str, view: Position, track: Track) -> list[_Claim]:
+    """All commitments of a text, in its order."""
+    words = _words(view.game)
+    clean = _clean(text)
+    names = _Names(view, track, words)
+    mentions = _mentions(clean, names, words)
+    if not mentions:
+        return []
+    marked, letters = _marked(clean, mentions)
+    marked = _by_role(marked.lower(), view.facts)
+    found: list[_Claim] = []
+    before: tuple[str, ...] = ()  # the moves of the last sentence that named any
+    for number, sentence in enumerate(_SENTENCES.split(marked)):
+        named = tuple(_LETTER.findall(sentence))
+        if not sentence.rstrip("\"') ").endswith("?"):
+            revises = _phrases().revises.search(sentence) is not None
+            for at, kind, letter in sorted(_in_sentence(sentence, named, before, letters, names)):
+                mention = letters[letter]
+                quote = _LETTER.sub(lambda found: letters[found[0]].said, sentence)
+                meant = tuple(names.legal[text] for text in mention.means or () if text in names.legal)
+                told = Stated(kind, meant, _one_line(mention.said), _one_line(quote)[:QUOTED])
+                found.append(_Claim(at, number, kind, revises, told, mention.means is None))
+        before = named or before
+    return found
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _settled(claims: Sequence[_Claim]) -> Stated:
+    """The one move that all the strongest claims are about, or the last where it takes the others back."""
+    if not claims:
+        return SILENT
+    most = max(KINDS.index(claim.kind) for claim in claims)
+    strong = [claim for claim in claims if KINDS.index(claim.kind) == most]
+    last = strong[-1]
+    later = [claim for claim in claims if claim.sentence > last.sentence and claim.revises]
+    if any(not _compatible(claim, last) and claim.kind != "argued" for claim in later):
+        return SILENT
+    if any(claim.void for claim in strong):
+        return SILENT
+    differing = [claim for claim in strong if not _compatible(claim, last)]
+    if differing and not (most >= 3 and last.revises and last.sentence >= differing[-1].sentence):
+        return SILENT
+    # Of several that fit together the most exact one says what the others mean: "a corner ... so c3".
+    return min(
+        (claim.stated for claim in reversed(claims) if _compatible(claim, last) and not claim.void),
+        key=lambda told: len(told.meant) if told.meant else 99,
+    )
+
+
+def _compatible(one: _Claim, other: _Claim) -> bool:
+    if one.stated.meant or other.stated.meant:
+        return bool(set(one.stated.meant) & set(other.stated.meant))
+    return one.stated.named.lower() == other.stated.named.lower()
+
+
+# ── phrases ──────────────────────────────────────────────────────────────────────────────────────────
+
+_SENTENCES = re.compile(r"(?<=[.!?])(?<!\d\.)[\"')\]]*\s+|(?<=[\ue000-\uf8ff]\.)[\"')\]]*\s+|\n+|;\s*")
+_LETTER = re.compile(r"[\ue000-\uf8ff]")
+_CLAUSE = re.compile(r",(?! (?:but )?not )|: | - |—|\bbut\b|\bso\b(?! that)|\bbecause\b|\bsince\b|\btherefore\b|\bthough\b|\band i\b|\bas i\b|->")
+_ENDS = re.compile(rf"{_CLAUSE.pattern}|\bso that\b|\band\b|\bwhile\b|\bthreatening\b|\bpreparing\b")
+_ENUMERATED = re.compile(r"[\ue000-\uf8ff]\)?(?:,|,? and|,? or|/|,? nor| over| than)\s*(?:the |column |columns )?$")
+_OR = re.compile(r"^\)?\s*(?:or|/)\s*[\ue000-\uf8ff]")
+
+
+class _Phrases(NamedTuple):
+    patterns: tuple[tuple[Kind, re.Pattern[str]], ...]
+    condition: re.Pattern[str]
+    afresh: re.Pattern[str]
+    before: re.Pattern[str]
+    times: re.Pattern[str]
+    other: re.Pattern[str]
+    after: re.Pattern[str]
+    spoils: re.Pattern[str]
+    revises: re.Pattern[str]
+    units: re.Pattern[str]
+    again: tuple[re.Pattern[str], ...]
+    counts: re.Pattern[str]
+
+
+@cache
+def _phrases() -> _Phrases:
+    data = tomllib.loads((Path(__file__).parent / "stated.toml").read_text("utf-8"))
+    words = {name: _one_of(listed) for name, listed in data["words"].items()}
+    filler = words.pop("filler")
+    gap = rf"(?:[\s:=\"'(#>-]*(?<![\w'])(?:{filler})(?![\w']))*[\s:=\"'(#>-]*(?P<move>[\ue000-\uf8ff])"
+    names = re.compile(r"\{(\w+)\}")
+    patterns = []
+    for kind in KINDS[:0:-1]:
+        for phrase in data["phrases"][kind]:
+            phrase = names.sub(lambda found: rf"(?:{words[found[1]]})", phrase)
+            patterns.append((kind, re.compile(phrase.replace("<move>", gap))))
+    whole = {
+        name: re.compile(rf"(?<![\w']){_group(listed)}(?![\w])") for name, listed in data["vetoes"].items()
+    }
+    whole["after"] = re.compile(rf"\)?\s*{_group(data['vetoes']['after'])}\b")
+    return _Phrases(
+        patterns=tuple(patterns),
+        **whole,
+        revises=re.compile(rf"\b{_group(data['other']['revises'])}"),
+        units=re.compile(rf"(?:[ -]{_group(data['other']['owned'])})?[ -]{_group(data['other']['units'])}\b", re.I),
+        again=tuple(re.compile(names.sub(lambda found: rf"(?:{words[found[1]]})", phrase)) for phrase in data["phrases"]["again"]),
+        counts=re.compile(rf"\b{_group(data['other']['counts'])}\s+$", re.I),
+    )
+
+
+def _one_of(listed: Sequence[str]) -> str:
+    return "|".join(sorted(listed, key=len, reverse=True))
+
+
+def _group(listed: Sequence[str]) -> str:
+    return f"(?:{_one_of(listed)})"
+
+
+def _in_sentence(
+    sentence: str, named: Sequence[str], before: Sequence[str], letters: Mapping[str, _Mention], names: _Names
+) -> Iterator[tuple[int, Kind, str]]:
+    """Where a phrase stands that counts, its kind, and the letter of its move; the strongest for each letter."""
+    phrases = _phrases()
+    taken: set[int] = set()
+    if named:
+        for kind, pattern in phrases.patterns:
+            for found in pattern.finditer(sentence):
+                at = found.start("move")
+                if at not in taken and _counts(sentence, found, at + 1, kind):
+                    taken.add(at)
+                    yield at, kind, found["move"]
+    if taken or not (named or before):
+        return
+    for pattern in phrases.again:  # "so I take it": what was named just before, where that is one legal move
+        if (found := pattern.search(sentence)) and _counts(sentence, found, found.end(), "announced"):
+            earlier = [letter for letter in named if sentence.index(letter) < found.start()] or before
+            legal = {letter: _legal(letters[letter], names) for letter in earlier}
+            if len(set(legal.values()) - {()}) == 1:
+                yield found.end(), "announced", next(letter for letter, meant in legal.items() if meant)
+
+
+def _legal(mention: _Mention, names: _Names) -> tuple[str, ...]:
+    return () if mention.weak else tuple(text for text in mention.means or () if text in names.legal)
+
+
+def _counts(sentence: str, found: re.Match[str], end: int, kind: Kind) -> bool:
+    """Whether nothing around a phrase keeps it from being a commitment."""
+    phrases = _phrases()
+    opening = len(found[0]) - len(found[0].lstrip(" ,:.-"))
+    left, rest = sentence[: found.start() + opening], sentence[end:]
+    afresh = [match.end() for match in phrases.afresh.finditer(left)]
+    if phrases.condition.search(left, afresh[-1] if afresh else 0):
+        return False
+    clause = left[max((match.end() for match in _CLAUSE.finditer(left)), default=0) :]
+    if not found[0].startswith("and ") and phrases.times.search(clause):
+        return False
+    if phrases.before.search(clause) or _OR.match(rest) or phrases.after.match(rest):
+        return False
+    if _ENUMERATED.search(sentence[: end - 1]) and kind in ("argued", "recommended"):
+        return False
+    if kind in ("argued", "recommended"):
+        ended = _ENDS.search(rest, max(found.end() - end, 0))
+        if phrases.spoils.search(rest[: ended.start()] if ended else rest):
+            return False
+    return kind == "announced" or not phrases.other.search(clause)
+
+
+# ── moves in a text ──────────────────────────────────────────────────────────────────────────────────
+
+_PLAIN = str.maketrans(
+    {"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "*": None, "`": None, "\u00a0": " ", "–": " - ", "−": "-"}
+    | {"→": "->", "⇒": "=>", "\u200b": None, "\ufe0f": None, "_": None, "~": None, "[": "(", "]": ")", "…": "... ", "\r": None}
+)  # fmt: skip
+_BULLET = re.compile(r"^[ \t]*(?:[-•>#+]+[ \t]+)+", re.M)
+_SHORT = {"e.g.": "eg", "i.e.": "ie", "vs.": "vs", "etc.": "etc", "No.": "number"}
+
+
+def _clean(text: str) -> str:
+    """Without dressing, in plain quotes, and without the letters that are to stand for moves."""
+    text = _LETTER.sub("", text.translate(_PLAIN))
+    for long, short in _SHORT.items():
+        if long in text:
+            text = text.replace(long, short)
+    return _BULLET.sub("", text)
+
+
+class _Words(NamedTuple):
+    """What a game's own file in `spoken/` says."""
+
+    says: str
+    notation: str
+    meant: Any
+
+
+@cache
+def _words(game: str) -> _Words:
+    name = re.sub(r"\(.*", "", game.rpartition(":")[2])
+    if not re.fullmatch(r"[a-z]\w*", name) or importlib.util.find_spec(f"prompts.spoken.{name}") is None:
+        return _Words("", "", None)
+    module = importlib.import_module(f"prompts.spoken.{name}")
+    return _Words(module.SAYS, getattr(module, "NOTATION", ""), module.meant)
+
+
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBER_WORD = (
+    r"(?i:(?<!the )(?<!last )(?<!this )(?<!that )(?<!each )(?<!only )(?<!no )(?<!which )"
+    rf"(?:{'|'.join(_NUMBERS)})(?! (?:of|that|which|more|another|is|who)\b))"
+)
+
+
+class _Names:
+    """The legal moves by every name that a text may use."""
+
+    def __init__(self, view: Position, track: Track, words: _Words) -> None:
+        self.legal = {action.text: action.id for action in view.legal}
+        self.digits = any(text.isdigit() for text in self.legal)
+        self.numbers: dict[str, tuple[str, ...]] = {text: (text,) for text in self.legal if text.isdigit()}
+        if track == "open" and len(self.numbers) < len(self.legal):
+            for action in view.legal:
+                number = str(action.id)
+                self.numbers[number] = tuple(dict.fromkeys((*self.numbers.get(number, ()), action.text)))
+        known = "".join(self.legal)
+        self.lower = known.lower() == known
+        self._folded = {self._fold(text): text for text in self.legal}
+        self._meant = words.meant
+
+    def _fold(self, text: str) -> str:
+        return (text.lower() if self.lower else text).replace("-", "")
+
+    def spoken(self, said: str) -> tuple[str, ...]:
+        """The notations that words, or a notation in a game that has words, stand for."""
+        known = self._folded.get(self._fold(said))
+        return (known,) if known is not None else tuple(self._meant(said, self.legal))
+
+    def notation(self, said: str) -> tuple[str, ...]:
+        folded = self._fold(said)
+        return (self._folded.get(folded, folded),)
+
+    def number(self, said: str) -> tuple[str, ...]:
+        """Nothing for a number that is no move and is not written like one."""
+        word = said.lower()
+        digits = str(_NUMBERS.index(word)) if word in _NUMBERS else said
+        return self.numbers.get(digits) or ((digits,) if self.digits and len(digits) < 3 else ())
+
+
+def _mentions(text: str, names: _Names, words: _Words) -> list[_Mention]:
+    """Every move that a text names, those that stand for each other as one."""
+    shapes = frozenset() if words.notation else frozenset(_shapes(names.legal))
+    found: list[_Mention] = []
+    for match in _pattern(words, shapes, names.lower, names.digits).finditer(text):
+        said, weak = match[0], False
+        if match.lastgroup == "number":
+            before = text[max(0, match.start() - 16) : match.start()]
+            if _phrases().counts.search(before):
+                continue
+            if _phrases().units.match(text, match.end()) and not _BID.search(before):
+                continue
+            means, weak = names.number(said), _CALLED.search(before) is None
+        elif match.lastgroup == "says" or words.notation:
+            means = names.spoken(said)
+        else:
+            means = names.notation(said)
+        if means:
+            found.append(_Mention(match.start(), match.end(), said, means, weak))
+        if len(found) == MOST:
+            break
+    return _joined(text, found)
+
+
+_BID = re.compile(r"\bbid(?:ding)?(?: is| of|:)? $", re.I)
+_CALLED = re.compile(r"\b(?:action|option|number|choice) (?:number )?#?$", re.I)
+_GLUE = re.compile(
+    r"\s*(?:[(,:=\"']|\bat\b|\bin\b|\bon\b|\bis\b|ie|that is|which is|namely|with|\bfor\b)*[\s(\"']*"
+    r"(?:(?:ie|the|a|column|square|number|action|cell|move|at|card|spot|option|my|=),?[\s(\"']*)*",
+    re.I,
+)
+_LINE = re.compile(r"\s?-\s?|\s?/\s?|-to-| to ")
+
+
+def _joined(text: str, found: Sequence[_Mention]) -> list[_Mention]:
+    """Two names of one move beside each other as one mention; the ends of a line as none."""
+    out: list[_Mention] = []
+    lined = False
+    for mention in found:
+        between = text[out[-1].end : mention.start] if out else ""
+        if out and _LINE.fullmatch(between) and not mention.weak:
+            out[-1] = mention  # a line is spoken of: neither of its ends is a move
+            lined = True
+            continue
+        if lined:
+            out.pop()
+            lined = False
+        if out and len(between) < 24 and _GLUE.fullmatch(between):
+            last = out[-1]
+            both = tuple(each for each in last.means or () if each in (mention.means or ()))
+            named = mention.said if not mention.weak or last.weak else last.said
+            if both or "(" in between or "=" in between:
+                end = mention.end + ("(" in between and text[mention.end : mention.end + 1] == ")")
+                out[-1] = _Mention(last.start, end, named, both or None, False)
+                continue
+        out.append(mention)
+    if lined:
+        out.pop()
+    return out
+
+
+def _shapes(texts: Collection[str]) -> Iterator[str]:
+    """What moves look like: digits and letters of any value; a move without a digit is itself."""
+    for text in texts:
+        if text.isdigit():
+            continue
+        if not any(char.isdigit() for char in text):
+            if len(text) > 2:
+                yield re.escape(text)
+            continue
+        shape = re.sub(r"\d+", lambda run: "0" * len(run[0]), text)
+        shape = re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", shape))
+        yield "".join(
+            {"0": r"\d", "a": "[a-z]", "A": "[A-Z]"}.get(char, re.escape(char)) + ("-?" if pair == "0a" else "")
+            for char, pair in zip(shape, [*map("".join, zip(shape, shape[1:], strict=False)), ""], strict=True)
+        )
+
+
+@lru_cache(maxsize=512)
+def _pattern(words: _Words, shapes: frozenset[str], lower: bool, digits: bool) -> re.Pattern[str]:
+    """All that may be a move, the longest first."""
+    number = r"(?<![.,/-])\d{1,5}(?![%/]|-\w|[.,:]\d)"
+    if digits:
+        number += f"|{_NUMBER_WORD}"
+    notation = words.notation or "|".join(sorted(shapes, key=len, reverse=True))
+    parts = [f"(?P<says>{words.says})"] if words.says else []
+    if notation:
+        parts.append(f"(?P<notation>{f'(?i:{notation})' if lower and not words.notation else notation})")
+    parts.append(f"(?P<number>{number})")
+    return re.compile(rf"(?<![\w])(?:{'|'.join(parts)})(?!\w)")
+
+
+def _marked(text: str, mentions: Sequence[_Mention]) -> tuple[str, dict[str, _Mention]]:
+    """The text with one letter in place of each move, and what each letter stands for."""
+    parts: list[str] = []
+    letters: dict[str, _Mention] = {}
+    at = 0
+    for number, mention in enumerate(mentions):
+        letter = chr((WEAK if mention.weak else STRONG) + number)
+        letters[letter] = mention
+        parts += [text[at : mention.start], letter]
+        at = mention.end
+    return "".join([*parts, text[at:]]), letters
+
+
+_COLOURS = {"X": ("black",), "O": ("white",)}
+
+
+def _by_role(text: str, facts: Mapping[str, Any]) -> str:
+    """The players' marks as what they are to the speaker, where the game has any."""
+    mine, theirs = facts.get("mark"), facts.get("opponent_mark")
+    if not (isinstance(mine, str) and isinstance(theirs, str)):
+        return text
+    return _roles(mine, theirs).sub(lambda found: "me" if found[1] else "opponent", text)
+
+
+@cache
+def _roles(mine: str, theirs: str) -> re.Pattern[str]:
+    def names(mark: str) -> str:
+        return "|".join(map(re.escape, (mark.lower(), *_COLOURS.get(mark, ()))))
+
+    return re.compile(rf"(?<![\w-])(?:({names(mine)})|({names(theirs)}))(?![\w-])")
