@@ -171,7 +171,7 @@ def _compatible(one: _Claim, other: _Claim) -> bool:
 
 # ── phrases ──────────────────────────────────────────────────────────────────────────────────────────
 
-_SENTENCES = re.compile(r"(?<=[.!?])(?<!\d\.)[\"')\]]*\s+|(?<=[\ue000-\uf8ff]\.)[\"')\]]*\s+|\n+|;\s*")
+_SENTENCES = re.compile(r"(?<=[.!?])(?<!\s\d\.)(?<!\s\d\d\.)[\"')\]]*\s+|\n+|;\s*")
 _LETTER = re.compile(r"[\ue000-\uf8ff]")
 _CLAUSE = re.compile(r",(?! (?:but )?not )|: | - |—|\bbut\b|\bso\b(?! that)|\bbecause\b|\bsince\b|\btherefore\b|\bthough\b|\band i\b|\bas i\b|->")
 _ENDS = re.compile(rf"{_CLAUSE.pattern}|\bso that\b|\band\b|\bwhile\b|\bthreatening\b|\bpreparing\b")
@@ -179,18 +179,25 @@ _ENUMERATED = re.compile(r"[\ue000-\uf8ff]\)?(?:,|,? and|,? or|/|,? nor| over| t
 _OR = re.compile(r"^\)?\s*(?:or|/)\s*[\ue000-\uf8ff]")
 
 
+class _Phrase(NamedTuple):
+    kind: Kind
+    pattern: re.Pattern[str]
+    loose: bool  # what stands between its words is looked at too
+
+
 class _Phrases(NamedTuple):
-    patterns: tuple[tuple[Kind, re.Pattern[str]], ...]
+    patterns: tuple[_Phrase, ...]
     condition: re.Pattern[str]
     afresh: re.Pattern[str]
     before: re.Pattern[str]
     times: re.Pattern[str]
+    near: re.Pattern[str]
     other: re.Pattern[str]
     after: re.Pattern[str]
     spoils: re.Pattern[str]
     revises: re.Pattern[str]
     units: re.Pattern[str]
-    again: tuple[re.Pattern[str], ...]
+    again: tuple[_Phrase, ...]
     counts: re.Pattern[str]
 
 
@@ -201,21 +208,24 @@ def _phrases() -> _Phrases:
     filler = words.pop("filler")
     gap = rf"(?:[\s:=\"'(#>-]*(?<![\w'])(?:{filler})(?![\w']))*[\s:=\"'(#>-]*(?P<move>[\ue000-\uf8ff])"
     names = re.compile(r"\{(\w+)\}")
-    patterns = []
-    for kind in KINDS[:0:-1]:
-        for phrase in data["phrases"][kind]:
-            phrase = names.sub(lambda found: rf"(?:{words[found[1]]})", phrase)
-            patterns.append((kind, re.compile(phrase.replace("<move>", gap))))
+
+    def compiled(name: str) -> list[re.Pattern[str]]:
+        phrases = (names.sub(lambda found: rf"(?:{words[found[1]]})", text) for text in data["phrases"][name])
+        return [re.compile(phrase.replace("<move>", gap)) for phrase in phrases]
+
+    patterns: list[_Phrase] = [_Phrase(kind, each, False) for kind in KINDS[:0:-1] for each in compiled(kind)]
+    patterns += [_Phrase("argued", each, True) for each in compiled("loose")]
     whole = {
         name: re.compile(rf"(?<![\w']){_group(listed)}(?![\w])") for name, listed in data["vetoes"].items()
     }
+    whole["near"] = re.compile(rf"(?<![\w']){_group(data['vetoes']['near'])}(?!\w)[^\ue000-\uf8ff]*$")
     whole["after"] = re.compile(rf"\)?\s*{_group(data['vetoes']['after'])}\b")
     return _Phrases(
         patterns=tuple(patterns),
         **whole,
         revises=re.compile(rf"\b{_group(data['other']['revises'])}"),
         units=re.compile(rf"(?:[ -]{_group(data['other']['owned'])})?[ -]{_group(data['other']['units'])}\b", re.I),
-        again=tuple(re.compile(names.sub(lambda found: rf"(?:{words[found[1]]})", phrase)) for phrase in data["phrases"]["again"]),
+        again=tuple(_Phrase("announced", each, False) for each in compiled("again")),
         counts=re.compile(rf"\b{_group(data['other']['counts'])}\s+$", re.I),
     )
 
@@ -234,39 +244,42 @@ def _in_sentence(
     """Where a phrase stands that counts, its kind, and the letter of its move; the strongest for each letter."""
     phrases = _phrases()
     taken: set[int] = set()
-    if named:
-        for kind, pattern in phrases.patterns:
-            for found in pattern.finditer(sentence):
-                at = found.start("move")
-                if at not in taken and _counts(sentence, found, at + 1, kind):
-                    taken.add(at)
-                    yield at, kind, found["move"]
+    for phrase in phrases.patterns if named else ():
+        for found in phrase.pattern.finditer(sentence):
+            at = found.start("move")
+            if at not in taken and _counts(sentence, found, at + 1, phrase):
+                taken.add(at)
+                yield at, phrase.kind, found["move"]
     if taken or not (named or before):
         return
-    for pattern in phrases.again:  # "so I take it": what was named just before, where that is one legal move
-        if (found := pattern.search(sentence)) and _counts(sentence, found, found.end(), "announced"):
+    for phrase in phrases.again:  # "so I take it": what was named just before, where that is one legal move
+        if (found := phrase.pattern.search(sentence)) and _counts(sentence, found, found.end(), phrase):
             earlier = [letter for letter in named if sentence.index(letter) < found.start()] or before
             legal = {letter: _legal(letters[letter], names) for letter in earlier}
             if len(set(legal.values()) - {()}) == 1:
-                yield found.end(), "announced", next(letter for letter, meant in legal.items() if meant)
+                yield found.end(), phrase.kind, next(letter for letter, meant in legal.items() if meant)
+                return
 
 
 def _legal(mention: _Mention, names: _Names) -> tuple[str, ...]:
     return () if mention.weak else tuple(text for text in mention.means or () if text in names.legal)
 
 
-def _counts(sentence: str, found: re.Match[str], end: int, kind: Kind) -> bool:
+def _counts(sentence: str, found: re.Match[str], end: int, phrase: _Phrase) -> bool:
     """Whether nothing around a phrase keeps it from being a commitment."""
     phrases = _phrases()
     opening = len(found[0]) - len(found[0].lstrip(" ,:.-"))
-    left, rest = sentence[: found.start() + opening], sentence[end:]
+    kind = phrase.kind
+    left = sentence[: end - 1 if phrase.loose else found.start() + opening]
+    rest = sentence[end:]
     afresh = [match.end() for match in phrases.afresh.finditer(left)]
     if phrases.condition.search(left, afresh[-1] if afresh else 0):
         return False
     clause = left[max((match.end() for match in _CLAUSE.finditer(left)), default=0) :]
-    if not found[0].startswith("and ") and phrases.times.search(clause):
+    anew = found[0].startswith(("and ", ", and "))
+    if not anew and phrases.times.search(clause):
         return False
-    if phrases.before.search(clause) or _OR.match(rest) or phrases.after.match(rest):
+    if phrases.before.search(clause) or phrases.near.search(clause) or _OR.match(rest) or phrases.after.match(rest):
         return False
     if _ENUMERATED.search(sentence[: end - 1]) and kind in ("argued", "recommended"):
         return False
@@ -274,13 +287,13 @@ def _counts(sentence: str, found: re.Match[str], end: int, kind: Kind) -> bool:
         ended = _ENDS.search(rest, max(found.end() - end, 0))
         if phrases.spoils.search(rest[: ended.start()] if ended else rest):
             return False
-    return kind == "announced" or not phrases.other.search(clause)
+    return kind == "announced" or anew or not phrases.other.search(clause)
 
 
 # ── moves in a text ──────────────────────────────────────────────────────────────────────────────────
 
 _PLAIN = str.maketrans(
-    {"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "*": None, "`": None, "\u00a0": " ", "–": " - ", "−": "-"}
+    {"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "*": None, "`": None, "\u00a0": " ", "–": "-", "—": " - ", "−": "-"}
     | {"→": "->", "⇒": "=>", "\u200b": None, "\ufe0f": None, "_": None, "~": None, "[": "(", "]": ")", "…": "... ", "\r": None}
 )  # fmt: skip
 _BULLET = re.compile(r"^[ \t]*(?:[-•>#+]+[ \t]+)+", re.M)
@@ -315,8 +328,8 @@ def _words(game: str) -> _Words:
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NUMBER_WORD = (
-    r"(?i:(?<!the )(?<!last )(?<!this )(?<!that )(?<!each )(?<!only )(?<!no )(?<!which )"
-    rf"(?:{'|'.join(_NUMBERS)})(?! (?:of|that|which|more|another|is|who)\b))"
+    rf"(?i:{'|'.join(name for name in _NUMBERS if name != 'one')}|(?<!the )(?<!last )(?<!this )(?<!that )(?<!each )(?<!only )"
+    r"(?<!no )(?<!which )one(?! (?:of|that|which|more|another|is|who|side)\b))"
 )
 
 
@@ -382,7 +395,7 @@ def _mentions(text: str, names: _Names, words: _Words) -> list[_Mention]:
 _BID = re.compile(r"\bbid(?:ding)?(?: is| of|:)? $", re.I)
 _CALLED = re.compile(r"\b(?:action|option|number|choice) (?:number )?#?$", re.I)
 _GLUE = re.compile(
-    r"\s*(?:[(,:=\"']|\bat\b|\bin\b|\bon\b|\bis\b|ie|that is|which is|namely|with|\bfor\b)*[\s(\"']*"
+    r"\s*(?:[\s(,:=\"'-]|\bat\b|\bin\b|\bon\b|\bis\b|ie|that is|which is|namely|with|\bfor\b)*[\s(\"']*"
     r"(?:(?:ie|the|a|column|square|number|action|cell|move|at|card|spot|option|my|=),?[\s(\"']*)*",
     re.I,
 )
