@@ -57,7 +57,7 @@ class Position(Protocol):
 
 
 class Stated(NamedTuple):
-    """What a text commits to. `meant` are ids of legal actions: none where it is silent, or where `named` is not legal."""
+    """What a text commits to. `meant` are ids of legal actions: none where it is silent or `named` is not legal."""
 
     kind: Kind = ""
     meant: tuple[int, ...] = ()
@@ -120,16 +120,16 @@ def _claims(text: str, view: Position, track: Track) -> list[_Claim]:
     if not mentions:
         return []
     marked, letters = _marked(clean, mentions)
-    marked = _by_role(marked.lower(), view.facts)
     found: list[_Claim] = []
     before: tuple[str, ...] = ()  # the moves of the last sentence that named any
-    for number, sentence in enumerate(_SENTENCES.split(marked)):
+    for number, said in enumerate(_SENTENCES.split(marked)):
+        sentence = _by_role(said.lower(), view.facts)
         named = tuple(_LETTER.findall(sentence))
         if not sentence.rstrip("\"') ").endswith("?"):
             revises = _phrases().revises.search(sentence) is not None
             for at, kind, letter in sorted(_in_sentence(sentence, named, before, letters, names)):
                 mention = letters[letter]
-                quote = _LETTER.sub(lambda found: letters[found[0]].said, sentence)
+                quote = _LETTER.sub(lambda found: letters[found[0]].said, said)
                 meant = tuple(names.legal[text] for text in mention.means or () if text in names.legal)
                 told = Stated(kind, meant, _one_line(mention.said), _one_line(quote)[:QUOTED])
                 found.append(_Claim(at, number, kind, revises, told, mention.means is None))
@@ -173,9 +173,13 @@ def _compatible(one: _Claim, other: _Claim) -> bool:
 
 _SENTENCES = re.compile(r"(?<=[.!?])(?<!\s\d\.)(?<!\s\d\d\.)[\"')\]]*\s+|\n+|;\s*")
 _LETTER = re.compile(r"[\ue000-\uf8ff]")
-_CLAUSE = re.compile(r",(?! (?:but )?not )|: | - |—|\bbut\b|\bso\b(?! that)|\bbecause\b|\bsince\b|\btherefore\b|\bthough\b|\band i\b|\bas i\b|->")
+_CLAUSE = re.compile(
+    r",(?! (?:but )?not )|: | - |->|\bso\b(?! that)|\b(?:but|because|since|therefore|though|and i|as i)\b"
+)
 _ENDS = re.compile(rf"{_CLAUSE.pattern}|\bso that\b|\band\b|\bwhile\b|\bthreatening\b|\bpreparing\b")
-_ENUMERATED = re.compile(r"[\ue000-\uf8ff]\)?(?:,|,? and|,? or|/|,? nor| over| than)\s*(?:the |column |columns )?$")
+_ENUMERATED = re.compile(
+    r"[\ue000-\uf8ff]\)?(?:,|,? and|,? or|/|,? nor| over| than)\s*(?:the |column |columns )?$"
+)
 _OR = re.compile(r"^\)?\s*(?:or|/)\s*[\ue000-\uf8ff]")
 
 
@@ -224,7 +228,9 @@ def _phrases() -> _Phrases:
         patterns=tuple(patterns),
         **whole,
         revises=re.compile(rf"\b{_group(data['other']['revises'])}"),
-        units=re.compile(rf"(?:[ -]{_group(data['other']['owned'])})?[ -]{_group(data['other']['units'])}\b", re.I),
+        units=re.compile(
+            rf"(?:[ -]{_group(data['other']['owned'])})?[ -]{_group(data['other']['units'])}\b", re.I
+        ),
         again=tuple(_Phrase("announced", each, False) for each in compiled("again")),
         counts=re.compile(rf"\b{_group(data['other']['counts'])}\s+$", re.I),
     )
@@ -253,11 +259,12 @@ def _in_sentence(
     if taken or not (named or before):
         return
     for phrase in phrases.again:  # "so I take it": what was named just before, where that is one legal move
-        if (found := phrase.pattern.search(sentence)) and _counts(sentence, found, found.end(), phrase):
-            earlier = [letter for letter in named if sentence.index(letter) < found.start()] or before
+        again = phrase.pattern.search(sentence)
+        if again is not None and _counts(sentence, again, again.end(), phrase):
+            earlier = [letter for letter in named if sentence.index(letter) < again.start()] or before
             legal = {letter: _legal(letters[letter], names) for letter in earlier}
             if len(set(legal.values()) - {()}) == 1:
-                yield found.end(), phrase.kind, next(letter for letter, meant in legal.items() if meant)
+                yield again.end(), phrase.kind, next(letter for letter, meant in legal.items() if meant)
                 return
 
 
@@ -279,7 +286,12 @@ def _counts(sentence: str, found: re.Match[str], end: int, phrase: _Phrase) -> b
     anew = found[0].startswith(("and ", ", and "))
     if not anew and phrases.times.search(clause):
         return False
-    if phrases.before.search(clause) or phrases.near.search(clause) or _OR.match(rest) or phrases.after.match(rest):
+    if (
+        phrases.before.search(clause)
+        or phrases.near.search(clause)
+        or _OR.match(rest)
+        or phrases.after.match(rest)
+    ):
         return False
     if _ENUMERATED.search(sentence[: end - 1]) and kind in ("argued", "recommended"):
         return False
@@ -293,10 +305,16 @@ def _counts(sentence: str, found: re.Match[str], end: int, phrase: _Phrase) -> b
 # ── moves in a text ──────────────────────────────────────────────────────────────────────────────────
 
 _PLAIN = str.maketrans(
-    {"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "*": None, "`": None, "\u00a0": " ", "–": "-", "—": " - ", "−": "-"}
-    | {"→": "->", "⇒": "=>", "\u200b": None, "\ufe0f": None, "_": None, "~": None, "[": "(", "]": ")", "…": "... ", "\r": None}
-)  # fmt: skip
+    dict.fromkeys("*`_~\r\u200b\ufe0f")
+    | dict.fromkeys("‘’", "'")
+    | dict.fromkeys("“”„«»", '"')
+    | {"–": "-", "−": "-", "—": " - ", "→": "->", "⇒": "=>", "[": "(", "]": ")", "…": "... ", "\u00a0": " "}
+)
 _BULLET = re.compile(r"^[ \t]*(?:[-•>#+]+[ \t]+)+", re.M)
+_LABEL = re.compile(
+    r"^(?:simulated answer by [^:\n]{1,40}|rationale|reason|reasoning|explanation|analysis|thoughts?|summary) ?: *",
+    re.I | re.M,
+)
 _SHORT = {"e.g.": "eg", "i.e.": "ie", "vs.": "vs", "etc.": "etc", "No.": "number"}
 
 
@@ -306,7 +324,7 @@ def _clean(text: str) -> str:
     for long, short in _SHORT.items():
         if long in text:
             text = text.replace(long, short)
-    return _BULLET.sub("", text)
+    return _LABEL.sub("", _BULLET.sub("", text))
 
 
 class _Words(NamedTuple):
@@ -327,9 +345,10 @@ def _words(game: str) -> _Words:
 
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NOT_ONE = "".join(f"(?<!{word} )" for word in ("the", "last", "this", "that", "each", "only", "no", "which"))
 _NUMBER_WORD = (
-    rf"(?i:{'|'.join(name for name in _NUMBERS if name != 'one')}|(?<!the )(?<!last )(?<!this )(?<!that )(?<!each )(?<!only )"
-    r"(?<!no )(?<!which )one(?! (?:of|that|which|more|another|is|who|side)\b))"
+    rf"(?i:{'|'.join(name for name in _NUMBERS if name != 'one')}"
+    rf"|{_NOT_ONE}one(?! (?:of|that|which|more|another|is|who|side)\b))"
 )
 
 
@@ -429,6 +448,9 @@ def _joined(text: str, found: Sequence[_Mention]) -> list[_Mention]:
     return out
 
 
+_CLASSES = {"0": r"\d", "a": "[a-z]", "A": "[A-Z]"}
+
+
 def _shapes(texts: Collection[str]) -> Iterator[str]:
     """What moves look like: digits and letters of any value; a move without a digit is itself."""
     for text in texts:
@@ -440,10 +462,8 @@ def _shapes(texts: Collection[str]) -> Iterator[str]:
             continue
         shape = re.sub(r"\d+", lambda run: "0" * len(run[0]), text)
         shape = re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", shape))
-        yield "".join(
-            {"0": r"\d", "a": "[a-z]", "A": "[A-Z]"}.get(char, re.escape(char)) + ("-?" if pair == "0a" else "")
-            for char, pair in zip(shape, [*map("".join, zip(shape, shape[1:], strict=False)), ""], strict=True)
-        )
+        escaped = "".join(_CLASSES.get(char, re.escape(char)) for char in shape)
+        yield escaped.replace(r"\d[a-z]", r"\d-?[a-z]")  # e2e4 is also written e2-e4
 
 
 @lru_cache(maxsize=512)

@@ -9,13 +9,14 @@ _RANKS = {
     "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "T", "10": "T",
     "jack": "J", "queen": "Q", "king": "K", "ace": "A", "könig": "K", "dame": "Q", "bube": "J",
 }  # fmt: skip
-_SUITS = {"♠": "S", "♥": "H", "♦": "D", "♣": "C", "s": "S", "h": "H", "d": "D", "c": "C", "karo": "D", "herz": "H", "pik": "S", "kreuz": "C"}
+_SUITS = {"♠": "S", "♥": "H", "♦": "D", "♣": "C", "pik": "S", "herz": "H", "karo": "D", "kreuz": "C"}
+_ENGLISH = {"spade": "S", "heart": "H", "diamond": "D", "club": "C"}
 _RANK = rf"(?:10|[2-9tjqka](?![a-z])|{'|'.join(name for name in _RANKS if name.isalpha())})"
 _SUIT = r"(?:spade|heart|diamond|club)s?"
 SAYS = (
     rf"(?i:{_RANK} of (?:the )?(?:trump )?{_SUIT}|(?:karo|herz|pik|kreuz)[ -](?:könig|dame|bube)|nil\b"
-    rf"|(?:a|the|my|low|lowest|high|highest|small) {_SUIT}(?! (?:trick|bid|lead|suit|void|card))|\b(?:jack|queen|king|ace)s?\b)"
-    r"|(?:10|[2-9TJQKA])[♠♥♦♣]|[♠♥♦♣](?:10|[2-9TJQKA])|10[SHDC]"
+    rf"|(?:a|the|my|low|lowest|high|highest|small) {_SUIT}(?! (?:trick|bid|lead|suit|void|card))"
+    r"|\b(?:jack|queen|king|ace)s?\b)|(?:10|[2-9TJQKA])[♠♥♦♣]|[♠♥♦♣](?:10|[2-9TJQKA])|10[SHDC]"
 )
 NOTATION = r"(?:[2-9TJQKA][SHDC]|[2-9][shdc])"
 
@@ -24,14 +25,18 @@ def meant(said: str, legal: Collection[str]) -> tuple[str, ...]:
     words = re.findall(r"10|[♠♥♦♣]|\w+", said.lower())
     if words == ["nil"]:
         return ("0",)
-    if (signed := next((_SUITS[char] for char in said if char in "♠♥♦♣"), "")):
+    if signed := next((_SUITS[char] for char in said if char in "♠♥♦♣"), ""):
         return (said.strip("♠♥♦♣").upper().replace("10", "T") + signed,)
     if len(words) == 1 and len(said) == 2:
         return (said.upper(),)
     if re.fullmatch(r"10[shdc]", said.lower()):
         return ("T" + said[-1].upper(),)
     suit = next((found for word in words if (found := _suit(word))), "")
-    rank = _RANKS.get(words[0], words[0].upper()) if suit and "of" in words else _RANKS.get(words[-1].rstrip("s"), "")
+    rank = (
+        _RANKS.get(words[0], words[0].upper())
+        if suit and "of" in words
+        else _RANKS.get(words[-1].rstrip("s"), "")
+    )
     rank = next((_RANKS[word] for word in words if word in ("könig", "dame", "bube")), rank)
     if rank and suit:
         return (rank + suit,)
@@ -39,6 +44,4 @@ def meant(said: str, legal: Collection[str]) -> tuple[str, ...]:
 
 
 def _suit(word: str) -> str:
-    if word in _SUITS and not (len(word) == 1 and word.isalpha()):
-        return _SUITS[word]
-    return {"spade": "S", "heart": "H", "diamond": "D", "club": "C"}.get(word.removesuffix("s"), "")
+    return _SUITS.get(word) or _ENGLISH.get(word.removesuffix("s"), "")

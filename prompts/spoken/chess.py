@@ -8,11 +8,14 @@ from collections.abc import Collection
 _PIECES = {"king": "K", "queen": "Q", "rook": "R", "bishop": "B", "knight": "N", "pawn": ""}
 _SQUARE = "[a-h][1-8]"
 SAYS = (
-    rf"(?:(?i:king|queen|rook|bishop|knight|pawn)(?: (?:from {_SQUARE} )?(?:to|takes(?: on)?|captures(?: on)?|x|on) ?){_SQUARE}"
+    rf"(?:(?i:king|queen|rook|bishop|knight|pawn)"
+    rf"(?: (?:from {_SQUARE} )?(?:to|takes(?: on)?|captures(?: on)?|x|on) ?){_SQUARE}"
     rf"|(?i:castl(?:e|es|ing)(?: (?:kingside|queenside|short|long|king-side|queen-side))?)|0-0-0|0-0"
     rf"|[KQRBN]?{_SQUARE}[-x]?{_SQUARE}(?:=?[QRBNqrbn])?)"
 )
-NOTATION = rf"(?:O-O-O|O-O|[KQRBN][a-h]?[1-8]?x?{_SQUARE}|[a-h]x{_SQUARE}(?:=[QRBN])?|{_SQUARE}(?:=[QRBN])?)[+#]?"
+NOTATION = (
+    rf"(?:O-O-O|O-O|[KQRBN][a-h]?[1-8]?x?{_SQUARE}|[a-h]x{_SQUARE}(?:=[QRBN])?|{_SQUARE}(?:=[QRBN])?)[+#]?"
+)
 _LONG = re.compile(rf"([KQRBN]?)({_SQUARE})[-x]?({_SQUARE})=?([QRBNqrbn]?)")
 _CASTLING = {"e1g1": "O-O", "e8g8": "O-O", "e1c1": "O-O-O", "e8c8": "O-O-O"}
 
@@ -31,12 +34,16 @@ def meant(said: str, legal: Collection[str]) -> tuple[str, ...]:
             return found
         pawn = end if start[0] == end[0] else f"{start[0]}x{end}"
         ways = [pawn + (f"={promotion.upper()}" if promotion else "")] if not piece else []
-        return tuple(text for way in ways for text in _known(way, legal)) or _pieces(piece or "[KQRBN]", end, legal)
+        return tuple(text for way in ways for text in _known(way, legal)) or _pieces(
+            piece or "[KQRBN]", end, legal
+        )
     if (named := next((name for name in _PIECES if words.startswith(name)), None)) is not None:
         end = said[-2:]
         piece = _PIECES[named]
-        return _pieces(piece, end, legal) if piece else _known(end, legal) + tuple(
-            text for text in legal if re.match(rf"[a-h]x{end}", text)
+        return (
+            _pieces(piece, end, legal)
+            if piece
+            else _known(end, legal) + tuple(text for text in legal if re.match(rf"[a-h]x{end}", text))
         )
     known = _known(said, legal)
     if not known and len(said.rstrip("+#")) > 2:
