@@ -42,6 +42,7 @@ from providers.base import (
     Usage,
 )
 from providers.outlook import FORECASTERS, Outlook
+from providers.reasons import reason
 
 if TYPE_CHECKING:
     from engine import Game
@@ -86,6 +87,8 @@ class Behaviour:
     retry_after  seconds to wait that a 429 or 529 asks for
     wrong        rates of wrong answers (`WRONG`), one draw per request: together at most 1
     faults       rates of answers that do not arrive (`FAULTS`), one draw per attempt: together at most 1
+    unfaithful   in what share of decisions the rationale is about another legal move than the one that is played;
+                 given at all, even as 0, every rationale is one of many sentences (`reasons.py`)
     forecaster   how it forecasts where it is asked to (`outlook.FORECASTERS`)
     batch_latency   seconds from handing in a batch to its end, spread by batch_spread as latency is by spread
     batch_faults    rates of parts of a batch that come to nothing (`BATCH_FAULTS`), one draw per attempt
@@ -106,6 +109,7 @@ class Behaviour:
     batch_faults: Rates = ()
     tokens_spread: float = 0.0
     forecaster: str = "even"
+    unfaithful: float | None = None
 
     @classmethod
     def of(cls, bot: str = "random", /, **options: str | float) -> Self:
@@ -148,6 +152,12 @@ def amount(name: str, text: str) -> float:
     return value
 
 
+def _share(name: str, text: str) -> float:
+    if (value := amount(name, text)) > 1:
+        raise ValueError(f"{name}={text}: expected a share, 0 to 1")
+    return value
+
+
 def _forecaster(name: str, text: str) -> str:
     if text not in FORECASTERS:
         raise ValueError(f"{name}={text}: expected one of {', '.join(FORECASTERS)}")
@@ -166,6 +176,7 @@ _SETTINGS: Mapping[str, Callable[[str, str], Any]] = {
     "batch_latency": amount,
     "batch_spread": amount,
     "forecaster": _forecaster,
+    "unfaithful": _share,
 }
 OPTIONS = (*_SETTINGS, *WRONG, *FAULTS, "fail", *BATCH_FAULTS)
 
@@ -354,7 +365,7 @@ class StandIn:
 
         Without a schema it is rationale and move, and a forecast where the prompt speaks of one.
         """
-        sentence = f"Simulated answer by {self.behaviour.bot}: I play {pick.text}."
+        sentence = f"Simulated answer by {self.behaviour.bot}: {self._reason(ask, pick, seed)}"
         if self.behaviour.words:
             filler = _FILLER.split()
             sentence += " " + " ".join(filler[i % len(filler)] for i in range(self.behaviour.words))
@@ -366,6 +377,12 @@ class StandIn:
         if "forecast" in said:
             said["forecast"] = self._forecast(ask, pick, seed)
         return json.dumps(said)
+
+    def _reason(self, ask: Ask, pick: Pick, seed: int) -> str:
+        if self.behaviour.unfaithful is None:
+            return f"I play {pick.text}."
+        legal = _notation(ask.game) if ask.game else {text for _, text in ask.listed}
+        return reason(pick.text, sorted(legal - {pick.text}), self.behaviour.unfaithful, seed)
 
     def _forecast(self, ask: Ask, pick: Pick, seed: int) -> int:
         """In per cent, of the move that the answer names."""
