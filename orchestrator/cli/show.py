@@ -308,7 +308,7 @@ class Teller:
 
         game = _game(decision)
         calls = self.story.calls.get(decision.id, [])
-        yield self._move_line(decision, calls)
+        yield self._move_line(decision, calls, self._named(decision, game))
         if self.prompts:
             yield from self._asked(decision)
         words = self._words(decision, calls, game)
@@ -319,7 +319,18 @@ class Teller:
             yield _call_table(calls)
         yield Text("")
 
-    def _move_line(self, decision: Decision, calls: Sequence[Call]) -> Text:
+    def _named(self, decision: Decision, game: Game | None) -> str:
+        """The other move that the decision's text commits to, if it does."""
+        from orchestrator.stated import otherwise
+
+        if game is None or decision.action is None or decision.outcome not in ("ok", "reasked"):
+            return ""
+        track = self.story.seats[decision.seat][1].track
+        thought, kind = self.story.thought(decision.id)
+        reasoning = thought if kind in ("raw", "summary") else ""
+        return otherwise(decision.action, decision.rationale, reasoning, game.view(decision.seat), track)
+
+    def _move_line(self, decision: Decision, calls: Sequence[Call], named: str = "") -> Text:
         from rich.text import Text
 
         line = Text()
@@ -331,6 +342,10 @@ class Teller:
             line.append("is moved at random to ", "red")
             line.append(text.one_line(f"{decision.action_text}: {decision.fault}", 200), "bold red")
         else:
+            if named:
+                line.append("names ", "yellow")
+                line.append(text.one_line(named, 40), "bold yellow")
+                line.append(", ", "yellow")
             line.append("plays ")
             line.append(text.one_line(decision.action_text), "bold")
         if calls:
