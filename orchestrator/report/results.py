@@ -22,7 +22,8 @@ from orchestrator.request import DuelRequest, GenerateRequest
 from orchestrator.summary import summary
 
 MARK = 0.55  # of the points
-EXACT = 400  # matches up to which the chance to be promoted is summed up outcome by outcome
+MOST_DRAWS = 0.89  # of matches: more leave no room for a score of 55 %
+EXACT = 200  # matches up to which the chance to be promoted is summed up outcome by outcome
 
 DUELS = (
     Column("run"), Column("game"), Column("player"), Column("against"), Column("pairs", "count"),
@@ -187,7 +188,8 @@ def gates(told: Mapping[str, Any]) -> str:
     passes = points > MARK * matches
     rule = f"{words.percent(points, matches)} of the points of {words.plural(matches, 'match', 'matches')}"
     if matches <= EXACT:
-        equal, so = (promoted(matches, score, told["shape"]["draws"]) for score in (0.5, MARK))
+        draws = min(told["shape"]["draws"], MOST_DRAWS)
+        equal, so = (promoted(matches, score, draws) for score in (0.5, MARK))
         chances = words.percent(equal, 1), words.percent(so, 1)
         rule += ", which an equal passes {} of the time and a true 55 % {}".format(*chances)
     return (

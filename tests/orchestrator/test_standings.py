@@ -1,0 +1,79 @@
+"""Boards over records: planted effects are found, and what is joined is what may be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.record.tables import Player, Run
+from orchestrator.remarks import leaders
+from orchestrator.standings import Board, asked_alike, boards_of, games_of
+from tests.orchestrator.duels import play, request
+
+HONEST, SLOPPY = "sim:mcts:100", "sim:mcts:100?illegal=0.2"
+
+
+def arena(place: Path, seed: int) -> Board:
+    """A stand-in and one that plays as well but answers one time in five with an illegal move, against two bots."""
+    results = []
+    for i, model in enumerate((HONEST, SLOPPY)):
+        for j, bot in enumerate(("bot:random", "bot:greedy")):
+            asked = request(model, bot, pairs=40, seed=seed + 10 * i + j, opening=2, conduct={"reasks": 0})
+            results.append(play(place / f"{i}{j}", asked)[1])
+    results.append(
+        play(place / "bots", request("bot:greedy", "bot:random", pairs=40, seed=seed, opening=2))[1]
+    )
+    (board,) = boards_of(results)
+    return board
+
+
+@pytest.mark.parametrize("seed", [100, 200])
+def test_who_breaks_rules_keeps_its_clean_rating_and_loses_all_in(tmp_path: Path, seed: int) -> None:
+    board = arena(tmp_path, seed)
+    keys = {line.player.spec: key for key, line in board.lines.items()}
+    honest, sloppy = keys[HONEST], keys[SLOPPY]
+    forfeits = board.lines[sloppy].total.forfeits
+    assert forfeits > 50 and board.lines[honest].total.forfeits == 0 and board.unclean == forfeits
+    assert board.league is not None and board.clean is not None
+    all_in = board.league.ratings.difference(sloppy, honest)
+    assert all_in.high < -150 and board.league.above(honest, sloppy)
+    clean = board.clean.ratings.difference(sloppy, honest)
+    assert clean.low < 0 < clean.high < 150  # it covers, and not by being endlessly wide
+    line = board.lines[sloppy]
+    assert line.clean is not None and line.elo is not None and line.clean.low > line.elo.high
+    own = board.lines[honest].elo
+    assert own is not None and line.clean.low < own.high  # nor is it above what it would have had
+
+
+def test_who_is_first_is_said_only_beyond_chance(tmp_path: Path) -> None:
+    said = []
+    for number, pairs in enumerate((3, 40)):
+        _, result = play(tmp_path / str(number), request("bot:greedy", "bot:random", pairs=pairs, opening=1))
+        said += [leaders(board) for board in boards_of([result])]
+    assert said == [
+        "Nobody is first beyond chance: bot:greedy and bot:random may all be.",
+        "bot:greedy is first, beyond chance.",
+    ]
+
+
+# ── the words of a game ──────────────────────────────────────────────────────────────────────────────
+
+
+def player(hash: str, prompts: str) -> Player:
+    return Player(id=1, spec="m", label="m", kind="model", parameters={"prompts": prompts}, hash=hash)
+
+
+def test_a_player_is_asked_alike_in_the_words_of_one_game() -> None:
+    both = player("abc-11+22", "11+22")
+    assert [asked_alike(both, place) for place in (0, 1)] == ["abc-11", "abc-22"]
+    assert asked_alike(player("abc-22", "22"), 0) == asked_alike(both, 1)
+    assert asked_alike(both, None) == asked_alike(both, 2) == "abc-11+22"  # nobody knows which
+    assert asked_alike(player("abc", ""), 0) == "abc"
+    assert asked_alike(player("elsewhere", "11+22"), 0) == "elsewhere"  # a foreign record
+
+
+def test_a_run_that_does_not_say_what_it_played_has_no_games() -> None:
+    for kind, asked in (("duel", {"nonsense": 1}), ("of-tomorrow", {})):
+        run = Run(id="r", kind=kind, status="finished", seed=0, request=asked, version="", created=0.0)
+        assert games_of(run) == []
