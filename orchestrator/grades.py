@@ -172,9 +172,10 @@ def grade_run(
 def on_record(path: Path) -> Report:
     """What is graded already: nothing is graded now, and the record stays as it is. Raises RecordError."""
     with untouched(record_path(path)) as session:
-        report = _read(driver(session), path, EVERYTHING)
-    report.ungraded = sum(decided.known is None for decided in report.decisions)
-    report.decisions = [decided for decided in report.decisions if decided.known is not None]
+        db = driver(session)
+        report = _read(db, path, EVERYTHING, GRADED)
+        (choices,) = db.execute(CHOICES).fetchone()
+    report.ungraded = choices - len(report.decisions)
     return report
 
 
@@ -207,16 +208,18 @@ def _opened(file: Path) -> Iterator[tuple[sqlite3.Connection, Record | None, str
 
 PLAYER = ("id", "spec", "label", "kind", "hash", "style", "track")
 PLAYERS = f"SELECT {', '.join(PLAYER)} FROM player"
-COLUMNS = """
+DECIDED = """
     SELECT d.id, m.id, m.went, m.game, m.variant, d.ply, d.seat, d.player, d.action, d.legal, d.outcome, d.state,
            g.method, g.exact, g.worth
     FROM match m JOIN decision d ON d.id >= m.id || '-' AND d.id < m.id || '.'
-    LEFT JOIN grade g ON g.decision = d.id
+    {} JOIN grade g ON g.decision = d.id
     ORDER BY m.pair, m.swap, m.replay, d.ply
 """
+EVERY, GRADED = DECIDED.format("LEFT"), DECIDED.format("INNER")
+CHOICES = "SELECT count(*) FROM decision WHERE instr(legal, ',')"  # as JSON, a list of two or more
 
 
-def _read(db: sqlite3.Connection, path: Path, only: Filter) -> Report:
+def _read(db: sqlite3.Connection, path: Path, only: Filter, query: str = EVERY) -> Report:
     """Everything at once. Matches that were void count too: what was decided in them was decided."""
     try:
         run = db.execute("SELECT id FROM run").fetchone()
@@ -224,7 +227,7 @@ def _read(db: sqlite3.Connection, path: Path, only: Filter) -> Report:
             raise RecordError(f"{path} holds no run that began")
         players = {row[0]: _player(row) for row in db.execute(PLAYERS)}
         report = Report(run[0], path, players, _reported(db))
-        for row in db.execute(COLUMNS):
+        for row in db.execute(query):
             id, match, went, game, variant, ply, seat, player, action, legal, outcome, state, *known = row
             if only.game not in ("", game) or not _named(match, only.matches):
                 continue
