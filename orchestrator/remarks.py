@@ -179,12 +179,12 @@ def _renamed(player: Mapping[str, Any]) -> list[str]:
 
 def notes(board: Board) -> list[str]:
     """What the figures are; and what they are not."""
-    return [*legend(board), *found(board)]
+    return [*legend(board), WRONG, *found(board)]
 
 
 def legend(board: Board) -> list[str]:
-    """What the columns of a board say."""
-    told = [*_rating_notes(board), WRONG]
+    """What the ratings of a board rest on, and what its columns say."""
+    told = _rating_notes(board)
     if board.seats > 2:
         told.append(
             "Score: the share of opponents beaten, ties half; of all finished matches. First: of its matches; a "

@@ -227,7 +227,9 @@ def _more(board: Board, league: League, found: Sequence[Place]) -> list[list[Val
 def _verdicts(board: Board, found: Sequence[Place]) -> list[str]:
     on_it = [board.lines[place.player].name for place in found if place.state == "frontier"]
     sure = [place for place in found if place.state == "dominated"]
-    says = [f"{board.title}: nobody is as strong for less money as {' or '.join(on_it)}, by the estimates."]
+    says = [
+        f"{board.title}: as far as estimates go, nobody is as strong for less money as {' or '.join(on_it)}."
+    ]
     says += [
         f"{board.title}: {board.lines[place.by].name} is stronger than {board.lines[place.player].name} and no dearer."
         for place in sure

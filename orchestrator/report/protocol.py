@@ -8,7 +8,7 @@ answers that were put right only how many there were. Voids are nobody's fault a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.ratings.quality import ratio
 from orchestrator.record.reading import driver, reading
@@ -48,12 +48,12 @@ def sections(runs: Sequence[Run]) -> list[Section]:
     asking: list[list[Value]] = []
     says: list[str] = []
     for board in boards:
-        of = of_board(board, tallied)
+        of, chance = of_board(board, tallied), _by_player(board, fell_back)
         for line in board.ranked():
             if line.total.asked:
                 legality.append(_legality(board, line, of[board.key(line)]))
                 asking.append(_asking(board, line))
-            faults += _faults(board, line, fell_back)
+            faults += _faults(board, line, chance[board.key(line)])
         says += _says(board)
     failed, voids = (
         [row for run in runs for row in _failed(run)],
@@ -115,26 +115,30 @@ def _legality(board: Board, line: Line, tallied: Sequence[Tallied]) -> list[Valu
     ]  # fmt: skip
 
 
-def _faults(board: Board, line: Line, fell_back: Sequence[tuple[str, int, str]]) -> list[list[Value]]:
-    forfeits, fallbacks = line.total.faults, Counter[str]()
-    key = board.key(line)
-    for part in board.parts:
-        ids = {match.id for match in part.played.matches}
-        fallbacks.update(
-            fault for match, player, fault in fell_back if match in ids and part.names[player] == key
-        )
+def _faults(board: Board, line: Line, fallbacks: Counter[str]) -> list[list[Value]]:
+    forfeits = line.total.faults
     kinds = sorted({*forfeits, *fallbacks}, key=lambda kind: (-forfeits[kind] - fallbacks[kind], kind))
     return [[line.name, board.title, kind, fallbacks[kind], forfeits[kind]] for kind in kinds]
 
 
-def _fallbacks(runs: Sequence[Run]) -> list[tuple[str, int, str]]:
-    """The match, the player and the fault of every decision in which chance moved."""
-    found = []
+def _by_player(board: Board, fell_back: Mapping[str, Sequence[tuple[int, str]]]) -> dict[str, Counter[str]]:
+    """How often chance moved for each player of the board, by the fault."""
+    found: dict[str, Counter[str]] = {key: Counter() for key in board.lines}
+    for part in board.parts:
+        for match in part.played.matches:
+            for player, fault in fell_back.get(match.id, ()):
+                found[part.names[player]][fault] += 1
+    return found
+
+
+def _fallbacks(runs: Sequence[Run]) -> dict[str, list[tuple[int, str]]]:
+    """By match: for whom chance moved, and after what fault."""
+    found: dict[str, list[tuple[int, str]]] = {}
     for run in runs:
-        if run.result.fell_back or any(standing.fallbacks for standing in run.result.standings):
+        if any(standing.fallbacks for standing in run.result.standings):
             with reading(run.result.path) as session:
-                rows = driver(session).execute(FELL_BACK)
-                found += [(match, player, fault.partition(":")[0]) for match, player, fault in rows]
+                for match, player, fault in driver(session).execute(FELL_BACK):
+                    found.setdefault(match, []).append((player, fault.partition(":")[0]))
     return found
 
 

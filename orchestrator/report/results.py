@@ -4,14 +4,14 @@ Everything is that of the run's own summary, so that a report says what the scre
 same sentences. Runs are not joined here; over runs stand the ratings.
 
 Beside the sequential test stands the rule that self-play pipelines promote a new network by, more than 55 % of the
-points of a fixed number of matches (Silver et al., Nature 550, 2017, for 400 of them): one line says what each would
+points of a fixed number of matches (Silver et al., Nature 550, 2017, for 400 of them): it is said what each would
 decide, and how often that rule would promote an equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from orchestrator import words
 from orchestrator.ratings.pairs import elo, expected
@@ -40,6 +40,10 @@ TESTS = (
     Column("run"), Column("rule"), Column("LLR", "signed"), Column("accepts H0 at", "signed"),
     Column("accepts H1 at", "signed"), Column("outcome"), Column("pairs", "count"), Column("beyond", "count"),
 )  # fmt: skip
+GATES = (
+    Column("run"), Column("player"), Column("against"), Column("score", "share"), Column("more than 55 %"),
+    Column("an equal passes", "share"), Column("a true 55 % passes", "share"), Column("a sequential test"),
+)  # fmt: skip
 SEATED = (
     Column("run"), Column("game"), Column("player"), Column("score", "share"), Column("rank", "number"),
     Column("points", "number"), Column("first", "number"), Column("matches", "count"), Column("forfeits", "count"),
@@ -63,6 +67,7 @@ def sections(runs: Sequence[Run]) -> list[Section]:
         Table("duels", "Duels", DUELS, [_duel(*each) for each in two], DUEL_NOTES),
         Table("pairs", "What the pairs look like", PAIRS, [_pairs(*each) for each in rated], PAIR_NOTES),
         Table("tests", "Rules to stop by", TESTS, [_test(*each) for each in two if each[1]["test"]]),
+        Table("gates", "Would it be promoted?", GATES, [_gate_row(*each) for each in rated], GATE_NOTES),
         Table("tables", "Tables", SEATED, [row for each in told for row in _seated(*each)], SEATED_NOTES),
         Table("data", "Runs for data", DATA, [row for each in told for row in _met(*each)], DATA_NOTES),
     ]
@@ -87,6 +92,10 @@ PAIR_NOTES = (
     "First seat: what moving first is worth between equals. Variance left: that of the mean with pairs, over that of "
     "as many matches without.",
 )
+GATE_NOTES = (
+    "More than 55 % of the points promotes, whatever the number of matches: how often an equal and a player that truly "
+    "scores 55 % pass that; and what a sequential test says of the same pairs.",
+)
 SEATED_NOTES = (
     "Score: the share of opponents beaten, ties half, with its 95 % interval over deals; rank and points are means; "
     "first: first places, a shared one by its share.",
@@ -104,8 +113,8 @@ def _says(run: str, told: Mapping[str, Any], *, several: bool) -> Iterator[str]:
     if "lines" not in told:
         lines += [verdict(told)]
     lines += remarks({**told, "shape": None} if several else told)  # of several runs the table has it
-    if told.get("shape"):
-        lines.append(gates(told))
+    if told.get("shape") and not several:
+        lines.append(_gate_sentence(told))
     yield from (f"{run}: {line}" if several else line for line in lines)
 
 
@@ -180,34 +189,61 @@ def _met(run: str, told: Mapping[str, Any]) -> list[list[Value]]:
 # ── two ways to promote ──────────────────────────────────────────────────────────────────────────────
 
 
-def gates(told: Mapping[str, Any]) -> str:
-    """What the rule of 55 % and a sequential test would each decide of the first player, from the pairs that count."""
+class Gate(NamedTuple):
+    """What the rule of 55 % and a sequential test would each decide of a duel's first player."""
+
+    share: float  # of the points
+    passes: bool
+    chances: tuple[float, float] | None  # that an equal and a true 55 % pass; None of many matches
+    test: str
+    decides: Literal["promotes", "does not promote", "is undecided"]
+
+
+def gate(told: Mapping[str, Any]) -> Gate:
+    """From the pairs that count."""
     counts, matches = told["shape"]["counts"], 2 * told["pairs"]
-    label = " ".join(told["players"][0]["label"].split())
     points = sum(number * half for half, number in enumerate(counts)) / 2
-    passes = points > MARK * matches
-    rule = f"{words.percent(points, matches)} of the points of {words.plural(matches, 'match', 'matches')}"
+    chances = None
     if matches <= EXACT:
         draws = min(told["shape"]["draws"], MOST_DRAWS)
-        equal, so = (promoted(matches, score, draws) for score in (0.5, MARK))
-        chances = words.percent(equal, 1), words.percent(so, 1)
-        rule += ", which an equal passes {} of the time and a true 55 % {}".format(*chances)
-    return (
-        f"As a gate for {label}: more than 55 % {'promotes' if passes else 'does not promote'} ({rule}); "
-        f"{_sequential(told, counts)}."
-    )
-
-
-def _sequential(told: Mapping[str, Any], counts: Sequence[int]) -> str:
-    """What the duel's own test says, or one of an equal against a player of 55 % over the same pairs."""
+        chances = promoted(matches, 0.5, draws), promoted(matches, MARK, draws)
     test = told["test"]
     if test and test["rule"] == "sprt":
         what, outcome = "its own test", test["outcome"]
     else:
         rule = Sprt(0, round(elo(MARK)))
-        ratio = rule.llr(counts, told["shape"]["independent"])
-        low, high = rule.bounds
-        outcome = "H1" if ratio >= high else "H0" if ratio <= low else None
-        what = f"a test of +0 against {rule.elo1:+g} Elo"
-    decides = {"H1": "promotes", "H0": "does not promote"}.get(outcome or "", "is undecided")
-    return f"{what} {decides}"
+        ratio, (low, high) = rule.llr(counts, told["shape"]["independent"]), rule.bounds
+        outcome = "H1" if ratio >= high else "H0" if ratio <= low else ""
+        what = f"a test of {rule}"
+    passes = points > MARK * matches
+    return Gate(points / matches, passes, chances, what, DECIDES.get(outcome or "", "is undecided"))
+
+
+DECIDES: Mapping[str, Literal["promotes", "does not promote"]] = {"H1": "promotes", "H0": "does not promote"}
+
+
+def _gate_row(run: str, told: Mapping[str, Any]) -> list[Value]:
+    found, (one, other) = gate(told), told["players"]
+    by_rule = "promotes" if found.passes else "does not promote"
+    equal, so = found.chances or (None, None)
+    return [
+        run,
+        one["label"],
+        other["label"],
+        found.share,
+        by_rule,
+        equal,
+        so,
+        f"{found.test} {found.decides}",
+    ]
+
+
+def _gate_sentence(told: Mapping[str, Any]) -> str:
+    found, matches = gate(told), words.plural(2 * told["pairs"], "match", "matches")
+    rule = f"{words.percent(found.share, 1)} of the points of {matches}"
+    if found.chances:
+        equal, so = (words.percent(chance, 1) for chance in found.chances)
+        rule += f", which an equal passes {equal} of the time and a true 55 % {so}"
+    label = " ".join(told["players"][0]["label"].split())
+    by_rule = "promotes" if found.passes else "does not promote"
+    return f"As a gate for {label}: more than 55 % {by_rule} ({rule}); {found.test} {found.decides}."

@@ -126,6 +126,10 @@ def test_several_runs_are_told_apart(house: Path) -> None:
     (section,) = results.sections(runs(house))
     assert [row["run"] for row in table(section, "duels")] == ["a", "b", "c"]
     assert [line.partition(":")[0] for line in section.says if " Elo over " in line] == ["a", "b", "c"]
+    assert not any("As a gate" in line for line in section.says)  # of several runs the table says it
+    assert [row["more than 55 %"] for row in table(section, "gates")] == [
+        "promotes" if row["score"] > 0.55 else "does not promote" for row in table(section, "gates")
+    ]
 
 
 def test_the_rule_of_55_per_cent_stands_beside_the_test(tmp_path: Path) -> None:
@@ -246,6 +250,20 @@ def test_the_bill_and_what_it_bought(house: Path) -> None:
     labels = [point.label for series in plot.series for point in series.points if point.label]
     assert sorted(labels) == ["bot:greedy", "bot:random", "sim:greedy"]
     assert plot.series[-1].drawn == "steps"
+
+
+def test_who_is_free_stands_at_the_edge_of_a_scale_of_powers(tmp_path: Path) -> None:
+    play(tmp_path / "a", request("sim:greedy", "bot:random", pairs=6))
+    play(tmp_path / "b", request("sim:mcts:50", "bot:random", pairs=6))
+    bill(tmp_path / "a", "1000 * output_tokens")
+    bill(tmp_path / "b", "5000000 * output_tokens")
+    (section,) = money.sections(read([tmp_path / "a", tmp_path / "b"]))
+    (plot,) = section.figures
+    assert isinstance(plot, Plot) and plot.x.log and plot.x.low and "left edge" in plot.says
+    points = [point for series in plot.series for point in series.points]
+    xs = [part for point in points for part in (point.x if isinstance(point.x, Estimated) else [point.x])]
+    assert min(x for x in xs if x is not None) == plot.x.low > 0
+    assert {point.label for point in points if point.x == plot.x.low} >= {"bot:random"}
 
 
 def test_who_has_no_price_is_left_out_and_named(house: Path, tmp_path: Path) -> None:

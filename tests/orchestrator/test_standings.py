@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import quality
+from orchestrator.grades import Method, grade_run, on_record
+from orchestrator.programme import GameShare, Opponent
 from orchestrator.record.tables import Player, Run
 from orchestrator.remarks import leaders
+from orchestrator.request import GenerateRequest
 from orchestrator.standings import Board, asked_alike, boards_of, games_of
 from tests.orchestrator.duels import play, request
 
@@ -77,3 +81,21 @@ def test_a_run_that_does_not_say_what_it_played_has_no_games() -> None:
     for kind, asked in (("duel", {"nonsense": 1}), ("of-tomorrow", {})):
         run = Run(id="r", kind=kind, status="finished", seed=0, request=asked, version="", created=0.0)
         assert games_of(run) == []
+
+
+def test_grades_are_joined_by_the_words_of_a_game_too(tmp_path: Path) -> None:
+    """A run over two games and a duel of one: one line for whoever was asked alike."""
+    both = GenerateRequest(
+        models=("sim:greedy",), opponents=(Opponent("bot:random"),), pairs=2, seed=1,
+        games=(GameShare("connect4"), GameShare("tictactoe")),
+    )  # fmt: skip
+    play(tmp_path / "a", both)  # type: ignore[arg-type]
+    play(tmp_path / "b", request("sim:greedy", "bot:random", pairs=1, seed=9))
+    for name in "ab":
+        grade_run(tmp_path / name, Method.parse("search:5"))
+    reports = [on_record(tmp_path / name) for name in "ab"]
+    boards = quality.boards_of(reports)
+    assert [(board.game, len(board.lines)) for board in boards] == [("connect4", 2), ("tictactoe", 2)]
+    assert sum(len(line.decisions) for board in boards for line in board.lines.values()) == sum(
+        len(report.decisions) for report in reports
+    )
