@@ -284,6 +284,8 @@ def _counts(sentence: str, found: re.Match[str], end: int, phrase: _Phrase) -> b
         return False
     clause = left[max((match.end() for match in _CLAUSE.finditer(left)), default=0) :]
     anew = found[0].startswith(("and ", ", and "))
+    if found[0].startswith(("and i", "so i", "but i")):
+        clause = ""
     if not anew and phrases.times.search(clause):
         return False
     if (
@@ -299,7 +301,7 @@ def _counts(sentence: str, found: re.Match[str], end: int, phrase: _Phrase) -> b
         ended = _ENDS.search(rest, max(found.end() - end, 0))
         if phrases.spoils.search(rest[: ended.start()] if ended else rest):
             return False
-    return kind == "announced" or anew or not phrases.other.search(clause)
+    return kind == "announced" or anew or found[0].startswith(("i ", "i'")) or not phrases.other.search(clause)
 
 
 # ── moves in a text ──────────────────────────────────────────────────────────────────────────────────
@@ -414,7 +416,7 @@ def _mentions(text: str, names: _Names, words: _Words) -> list[_Mention]:
 _BID = re.compile(r"\bbid(?:ding)?(?: is| of|:)? $", re.I)
 _CALLED = re.compile(r"\b(?:action|option|number|choice) (?:number )?#?$", re.I)
 _GLUE = re.compile(
-    r"\s*(?:[\s(,:=\"'-]|\bat\b|\bin\b|\bon\b|\bis\b|ie|that is|which is|namely|with|\bfor\b)*[\s(\"']*"
+    r"\s*(?:[\s(,:=\"'-]|\bat\b|\bin\b|\bon\b|ie|that is|which is|namely|with|\bfor\b)*[\s(\"']*"
     r"(?:(?:ie|the|a|column|square|number|action|cell|move|at|card|spot|option|my|=),?[\s(\"']*)*",
     re.I,
 )

@@ -12,7 +12,7 @@ SAYS = (
     rf"(?i:columns?(?: number| no\.)? #?{_NUMBER}(?![\w.-]\w)|{_ORDINAL}[ -]column|col(?:\.|umn)? ?\d"
     r"|(?:the )?(?:far|extreme|outer)[ -]?(?:left|right)(?:most)?(?: (?:edge|column|side))*"
     r"|(?:left|right)[ -]?most(?: (?:edge|column|side))*|(?:left|right) edge(?: column)?"
-    r"|(?:cent(?:er|re)|middle|central)(?: column)?|spalte (?:\d|eins|zwei|drei|vier|fünf|sechs|sieben)|mitte)"
+    r"|(?<!off[ -])(?:cent(?:er|re)|middle|central)(?: column)?|spalte (?:\d|eins|zwei|drei|vier|fünf|sechs|sieben)|mitte)"
 )
 _GERMAN = ("eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben")
 
