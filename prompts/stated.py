@@ -131,6 +131,8 @@ def _claims(text: str, view: Position, track: Track) -> list[_Claim]:
                 mention = letters[letter]
                 quote = _LETTER.sub(lambda found: letters[found[0]].said, said)
                 meant = tuple(names.legal[text] for text in mention.means or () if text in names.legal)
+                if not meant and mention.means and KINDS.index(kind) < 3:
+                    continue  # nobody is accused of an illegal move over a remark about a square
                 told = Stated(kind, meant, _one_line(mention.said), _one_line(quote)[:QUOTED])
                 found.append(_Claim(at, number, kind, revises, told, mention.means is None))
         before = named or before
@@ -215,7 +217,10 @@ def _phrases() -> _Phrases:
 
     def compiled(name: str) -> list[re.Pattern[str]]:
         phrases = (names.sub(lambda found: rf"(?:{words[found[1]]})", text) for text in data["phrases"][name])
-        return [re.compile(phrase.replace("<move>", gap)) for phrase in phrases]
+        return [
+            re.compile(phrase.replace("<move>", gap).replace(r"\W", r"[^\w\ue000-\uf8ff]"))
+            for phrase in phrases
+        ]
 
     patterns: list[_Phrase] = [_Phrase(kind, each, False) for kind in KINDS[:0:-1] for each in compiled(kind)]
     patterns += [_Phrase("argued", each, True) for each in compiled("loose")]
@@ -272,36 +277,44 @@ def _legal(mention: _Mention, names: _Names) -> tuple[str, ...]:
     return () if mention.weak else tuple(text for text in mention.means or () if text in names.legal)
 
 
+_FIRST_PERSON = re.compile(r"(?:and |so |but )?(?:i|we|me)\b")
+_LAST_WORDS = re.compile(r"(?:\S+\s+){0,2}\Z")
+_LIKEWISE = re.compile(r"\b(?:so|as|neither|nor) (?:does|do|is|are|would|will)\b")
+_AFRESH = ("so ", "so:", "so,", "therefore", "thus", "hence", "but ", "and i")
+
+
 def _counts(sentence: str, found: re.Match[str], end: int, phrase: _Phrase) -> bool:
     """Whether nothing around a phrase keeps it from being a commitment."""
     phrases = _phrases()
     opening = len(found[0]) - len(found[0].lstrip(" ,:.-"))
     kind = phrase.kind
+    own = _FIRST_PERSON.match(found[0]) is not None
     left = sentence[: end - 1 if phrase.loose else found.start() + opening]
     rest = sentence[end:]
+    fresh = found[0][opening:].startswith(_AFRESH)
     afresh = [match.end() for match in phrases.afresh.finditer(left)]
-    if phrases.condition.search(left, afresh[-1] if afresh else 0):
+    if not fresh and phrases.condition.search(left, afresh[-1] if afresh else 0):
         return False
-    clause = left[max((match.end() for match in _CLAUSE.finditer(left)), default=0) :]
-    anew = found[0].startswith(("and ", ", and "))
-    if found[0].startswith(("and i", "so i", "but i")):
-        clause = ""
+    begins = max((match.end() for match in _CLAUSE.finditer(left)), default=0)
+    if own:  # whoever says "I" begins a clause, which only the words just before it can turn
+        begins = max(begins, _LAST_WORDS.search(sentence, 0, found.start()).start())
+    clause = left[begins:]
+    anew = found[0].startswith("and ") or (own and fresh)
     if not anew and phrases.times.search(clause):
         return False
-    if (
-        phrases.before.search(clause)
-        or phrases.near.search(clause)
-        or _OR.match(rest)
-        or phrases.after.match(rest)
-    ):
+    if not (own and fresh) and (phrases.before.search(clause) or phrases.near.search(clause)):
+        return False
+    if _OR.match(rest) or phrases.after.match(rest):
         return False
     if _ENUMERATED.search(sentence[: end - 1]) and kind in ("argued", "recommended"):
         return False
     if kind in ("argued", "recommended"):
+        if _LIKEWISE.search(rest):
+            return False
         ended = _ENDS.search(rest, max(found.end() - end, 0))
         if phrases.spoils.search(rest[: ended.start()] if ended else rest):
             return False
-    return kind == "announced" or anew or found[0].startswith(("i ", "i'")) or not phrases.other.search(clause)
+    return kind == "announced" or anew or own or not phrases.other.search(clause)
 
 
 # ── moves in a text ──────────────────────────────────────────────────────────────────────────────────
@@ -420,7 +433,7 @@ _GLUE = re.compile(
     r"(?:(?:ie|the|a|column|square|number|action|cell|move|at|card|spot|option|my|=),?[\s(\"']*)*",
     re.I,
 )
-_LINE = re.compile(r"\s?-\s?|\s?/\s?|-to-| to ")
+_LINE = re.compile(r"\s?-\s?|\s?/\s?|-to-")
 
 
 def _joined(text: str, found: Sequence[_Mention]) -> list[_Mention]:
