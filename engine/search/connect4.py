@@ -1,10 +1,12 @@
 """Who wins a position of Connect 4, and the bitboards by which one finds out.
 
-`Outcomes` tells a win, a draw and a loss apart, and not how soon they come: what a grade asks, for a tenth of
-what exact scores cost. Each question is whether the mover reaches a draw, or a win, at least. It searches with
-threats, forced replies and a table as engine/solvers/connect4.py does, and besides looks at what the second
-player gets by answering every disc in the same column (claimeven and baseinverse of V. Allis, A Knowledge-based
-Approach of Connect-Four, 1988): in positions with the first player to move that alone often keeps it from four.
+`Outcomes` tells a win, a draw and a loss apart, and not how soon they come: what a grade asks, for a
+fraction of what exact scores cost. Each question is whether the mover reaches a draw, or a win, at least. It
+searches with threats, forced replies and a table as engine/solvers/connect4.py does, and besides looks at what
+either player gets by answering every disc in the same column (claimeven, baseinverse and zugzwang of V. Allis, A
+Knowledge-based Approach of Connect-Four, 1988): that alone often keeps the other from four (`held`), or makes it
+play below a winning cell in the end (`first_outlasts`, `second_outlasts`). So three in four positions need no
+search. Positions of as many discs as the book has (engine/search/book.py) are looked up.
 
 What the table holds is true of a position whatever was asked before, so it is never emptied, and answers do not
 depend on their order; there is no budget. Two entries share a place: the one that took more work stays. The
@@ -18,10 +20,12 @@ from mypy_extensions import i64, mypyc_attr
 
 from engine.bits import bit, popcount
 from engine.games.connect4 import BOTTOM, FULL, has_four, mirrored
+from engine.search.book import Book
 
 COLUMN_CELLS: Final[i64] = 0x3F
 ODD_ROWS: Final[i64] = BOTTOM * 0x15  # the first, third and fifth from below
 EVEN_ROWS: Final[i64] = BOTTOM * 0x2A
+TOPS: Final[i64] = BOTTOM * 0x40  # above the highest cells
 PLACES: Final[i64] = 522283  # a prime: two entries of 8 bytes each
 MIRRORED: Final[i64] = 13  # discs up to which a position and its mirror image are one
 LOOK_AHEAD: Final[i64] = 28  # discs up to which the table is asked about every child before any is searched
@@ -31,10 +35,11 @@ UNKNOWN: Final[i64] = 2  # of an entry: the least and the most that the mover re
 @final
 @mypyc_attr(acyclic=True)
 class Outcomes:
-    """1, 0 or -1 for the mover. `nodes` counts the positions searched so far."""
+    """1, 0 or -1 for the mover. `nodes` counts the positions searched so far. Without a book all is searched."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: Book | None = None) -> None:
         self.nodes: i64 = 0
+        self._book = Book() if book is None else book
         # An entry is position key (49 bits), work (6 bits), least + 1 and most + 1 (2 bits each).
         self._table: vec[i64] = vec[i64]([0] * (2 * PLACES))
         # Moves and their worth, seven per ply, so that the recursion allocates nothing.
@@ -64,9 +69,12 @@ class Outcomes:
         """Whether the mover, who cannot win at once, wins (`wanted` 1) or does not lose (0)."""
         self.nodes += 1
         theirs: i64 = filled ^ mine
-        moves = replies(winning_cells(theirs, filled), filled)
+        dangers = winning_cells(theirs, filled)
+        moves = replies(dangers, filled)
         if moves == 0:
             return False
+        if played == self._book.discs:
+            return self._book.outcome(key_of(mine, filled, played)) >= wanted
         if played >= 40:
             return wanted == 0
         if moves & (moves - 1) == 0:  # forced: not worth an entry, nor a look at the table
@@ -76,7 +84,12 @@ class Outcomes:
                 return False
         elif not has_four(theirs | (FULL ^ filled)):
             return True
-        if played & 1 == 0 and held(mine, filled) and (wanted == 1 or fills(theirs, filled)):
+        if played & 1:
+            if first_outlasts(theirs, dangers, filled):
+                return False
+        elif second_outlasts(mine, dangers, filled):
+            return False
+        elif held(mine, filled) and (wanted == 1 or fills(theirs, filled)):
             return False
         key = key_of(mine, filled, played)
         known = self._known(key)
@@ -124,7 +137,12 @@ class Outcomes:
             threats = winning_cells(mine | cell, after)
             if replies(threats, after) == 0:  # two threats at once
                 return -1
-            if played & 1 and held(theirs, after) and (wanted == 0 or fills(mine | cell, after)):
+            if played & 1:
+                if second_outlasts(theirs, threats, after):
+                    return -1
+                if held(theirs, after) and (wanted == 0 or fills(mine | cell, after)):
+                    return -1
+            elif first_outlasts(mine | cell, threats, after):
                 return -1
             if played < LOOK_AHEAD:
                 known = self._known(key_of(theirs, after, played + 1))
@@ -186,22 +204,69 @@ def held(first: i64, filled: i64) -> bool:
     It answers in the same column, and so has the even rows. Where a column has an odd height its next cell lies in
     an even row: of two such cells, the first player takes one and the second answers with the other.
     """
-    own: i64 = first | ((FULL ^ filled) & ODD_ROWS)
-    if has_four(own):
-        return False
-    contested: i64 = (filled + BOTTOM) & EVEN_ROWS
-    if contested == 0:
-        return True
-    one: i64 = contested & -contested
-    other: i64 = contested ^ one
-    if other & (other - 1) == 0:
-        return not has_four(own | one) and not has_four(own | other)
-    return not has_four(own | contested)
+    return never_four(first | ((FULL ^ filled) & ODD_ROWS), (filled + BOTTOM) & EVEN_ROWS)
 
 
 def fills(second: i64, filled: i64) -> bool:
     """Whether the second player, who so holds the first, has four when the board is full."""
     return has_four(second | ((FULL ^ filled) & EVEN_ROWS & ~(filled + BOTTOM)))
+
+
+def second_outlasts(first: i64, threats: i64, filled: i64) -> bool:
+    """Whether the first player, who is to move, cannot win at once and faces `threats`, loses by answers alone.
+
+    Answering as in `held` the second player comes to every even row, so the first never plays below a threat
+    there, nor above it; without four of the rest it runs out of other cells.
+    """
+    threats &= EVEN_ROWS & ~(filled + BOTTOM)
+    if threats == 0:
+        return False
+    own: i64 = (FULL ^ filled) & ODD_ROWS
+    while threats:
+        lowest: i64 = threats & -threats
+        own &= ~upwards(lowest)
+        threats ^= lowest
+    return never_four(first | own, (filled + BOTTOM) & EVEN_ROWS)
+
+
+def first_outlasts(first: i64, threats: i64, filled: i64) -> bool:
+    """Whether the second player, who is to move, cannot win at once and faces `threats` of the first, so loses.
+
+    An odd number of columns has an odd height. In one of them the first player threatens a cell of an odd row, and
+    answers in the same column: there it has the odd rows up to the threat, and elsewhere the even ones. The second
+    gets the others, and all or half of the next cells of the other columns of odd height, as in `held`.
+    """
+    threats &= ODD_ROWS
+    contested: i64 = (filled + BOTTOM) & EVEN_ROWS
+    rest: i64 = contested
+    while threats and rest:
+        cell: i64 = rest & -rest
+        rest ^= cell
+        column = upwards(cell)
+        found: i64 = threats & column
+        if found:
+            below: i64 = ((found & -found) - cell) & EVEN_ROWS
+            own: i64 = (filled ^ first) | ((FULL ^ filled) & ODD_ROWS & ~column) | below
+            if never_four(own, contested ^ cell):
+                return True
+    return False
+
+
+def never_four(own: i64, contested: i64) -> bool:
+    """Whether these cells hold no four, whichever one of two contested cells joins them, or all of more."""
+    if has_four(own):
+        return False
+    one: i64 = contested & -contested
+    other: i64 = contested ^ one
+    if other & (other - 1) == 0:
+        return contested == 0 or (not has_four(own | one) and not has_four(own | other))
+    return not has_four(own | contested)
+
+
+def upwards(cell: i64) -> i64:
+    """That cell and those above it in its column."""
+    tops: i64 = TOPS & -cell
+    return (tops & -tops) - cell
 
 
 def winning_cells(own: i64, filled: i64) -> i64:
