@@ -4,7 +4,8 @@ A pair is one instance seed played once from each side; at a table of more than 
 with everybody on every seat. It is the unit of error. A match that trouble with a service ends is void and
 played again, at most `REPLAYS` times in one go; a pair that still misses a match is reported and does not count.
 A run ends early where a wall of its budget is met, where too many matches are void, or where it is told to; it
-then stands at a decision and can go on.
+then stands at a decision and can go on. Who plays a pair is known from the start, or, where that follows from results,
+as soon as these are there: whoever plays waits for it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from orchestrator.fixture import Fixture, around
 from orchestrator.journal import Journal
 from orchestrator.limits import Lanes, Limited, Limits, parse_limits
 from orchestrator.match import play
+from orchestrator.matchmaking import Matchmaker, matchmaker
+from orchestrator.matchmaking import see as tell
 from orchestrator.model import ModelPlayer, question_form
 from orchestrator.players import Halt, Player, Seated, Stopped, Void
 from orchestrator.record import tables
@@ -90,9 +93,14 @@ class Duel:
         self._connect()
         self.ending = Ending()
         self.stopping = stopping(request)
+        self.matchmaker = matchmaker(request, record)
         self._ended: Counter[str] = Counter()  # matches, by how
         self._walled: set[int] = set()  # players that may spend no more
         self._waiting: deque[Fixture] = deque()
+        self._last: dict[tuple[int, int], tables.Match] = {}  # on record when it began, by pair and swap
+        self._opened = 0  # pairs whose players are known and whose matches were lined up
+        self._at_table = 0  # matches that are played now
+        self._news = asyncio.Event()
         self._replays: Counter[tuple[int, int]] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -101,15 +109,18 @@ class Duel:
     async def play(self) -> Ending:
         """Play everything that is not yet played; how it ended is said, not raised."""
         await self._all(self._collect())
-        self._waiting.extend(self._open_fixtures())
+        self._recall()
         self._look()
-        self._tell_run()
+        self._open()
+        left = self._tell_run()
         if self.request.preflight and self._waiting:
             await self._all(self._preflight())
-        workers = len(self._waiting)  # a wave holds a move of every match
+        workers = left  # a wave holds a move of every match
         if not self._batched:
             workers = min(workers, self.request.concurrency)
         await self._all(*(self._work() for _ in range(workers)))
+        if self.matchmaker is not None and self.matchmaker.ended and not self.ending.reason:
+            self.ending.reason, self.ending.decided = self.matchmaker.ended, True
         await self.desk.aclose()
         if self.cassette is not None and self.cassette.played:
             self.events.emit(
@@ -235,16 +246,36 @@ class Duel:
                     self._broke(bug)
 
     async def _work(self) -> None:
-        while self._waiting and not self.journal.stop.is_up:
-            fixture = self._waiting.popleft()
-            if self._walled.intersection(fixture.seating()):
-                continue
+        while (fixture := await self._next()) is not None:
+            self._at_table += 1
             try:
                 await self._play_one(fixture)
             except Exception as bug:  # what the others have out still comes back
                 self._broke(bug)
                 with suppress(Exception):  # the record or a listener may be what broke
                     self.journal.stopped(fixture)
+            finally:
+                self._at_table -= 1
+            if not self._at_table:
+                self._rouse()
+
+    async def _next(self) -> Fixture | None:
+        """A match to play; waits for one that follows from those that are played now. None: there is none."""
+        while not self.journal.stop.is_up:
+            while self._waiting:
+                fixture = self._waiting.popleft()
+                if not self._walled.intersection(fixture.seating()):
+                    return fixture
+            if self.matchmaker is None or not self._at_table:
+                return None
+            with suppress(Stopped):
+                await self.journal.stop.unless_up(self._news.wait())
+        return None
+
+    def _rouse(self) -> None:
+        """Whoever waits for a match looks again."""
+        self._news.set()  # for those who saw it before, even if they come to wait for it only now
+        self._news = asyncio.Event()
 
     def _broke(self, bug: Exception) -> None:
         self.ending.bug = self.ending.bug or bug
@@ -300,29 +331,39 @@ class Duel:
             self.ending.voids += 1
             if self.stopping is not None:
                 self.stopping.given_up(fixture.pair)
-                self._look(fixture.pair)
+            self._look(fixture.pair)
             return
         self._replays[place] += 1
         again = self._fixture(*place, fixture.replay + 1)
-        if self.stopping is None:
+        if self.stopping is None and self.matchmaker is None:
             self._waiting.append(again)
         else:  # the pairs after it wait for it
             self._waiting.appendleft(again)
+            self._rouse()
 
     def _look(self, pair: int | None = None) -> None:
-        """Whether the rule is met, now that this pair may be complete (by default all on record)."""
-        if self.stopping is None:
-            return
-        seen = len(self.stopping.counted)
-        see(self.stopping, self.record, pair)
-        if len(self.stopping.counted) > seen:
-            self.events.emit("test", **self.stopping.progress() or {})
-        if self.stopping.ended:
-            self.stop(self.stopping.ended, decided=True)
+        """What follows now that this pair may be complete (by default all on record): an end, or more to play."""
+        if self.stopping is not None:
+            seen = len(self.stopping.counted)
+            see(self.stopping, self.record, pair)
+            if len(self.stopping.counted) > seen:
+                self.events.emit("test", **self.stopping.progress() or {})
+            if self.stopping.ended:
+                self.stop(self.stopping.ended, decided=True)
+        if self.matchmaker is not None:
+            known = self.matchmaker.known
+            tell(self.matchmaker, self.record, REPLAYS, pair)
+            if pair is not None and self.matchmaker.known > known:
+                self._open()
+                self._rouse()
 
-    def _tell_run(self) -> None:
+    def _tell_run(self) -> int:
+        """Returns how many matches are left to play."""
         request, wall = self.request, self.budget.walls.get(RUN)
         planned = sum(len(request.board(pair).players) for pair in range(self.pairs))
+        left = planned - sum(
+            match.status == "finished" and match.pair < self.pairs for match in self._last.values()
+        )
         self.events.emit(
             "run",
             run=self.run.id,
@@ -338,29 +379,34 @@ class Duel:
                 for board, share in request.boards()
             ],
             planned=planned,
-            waiting=len(self._waiting),
+            waiting=left,
             spent_usd=self.budget.spent() / PICO,
             wall_usd=None if wall is None else wall / PICO,
             seed=request.seed,
             concurrency=planned if self._batched else request.concurrency,
         )
+        return left
 
     # ── what there is to play ────────────────────────────────────────────────────────────────────
 
-    def _open_fixtures(self) -> list[Fixture]:
-        """Every match of the request without a result; an interrupted one goes on where it stands."""
-        last: dict[tuple[int, int], tables.Match] = {}
+    def _recall(self) -> None:
+        """The last match of every place on record."""
         for match in self.record.matches():
             place = match.pair, match.swap
-            if place not in last or match.replay > last[place].replay:
-                last[place] = match
-        fixtures = []
-        for place in (
-            (pair, swap)
-            for pair in range(self.pairs)
-            for swap in range(len(self.request.board(pair).players))
-        ):
-            known = last.get(place)
+            if place not in self._last or match.replay > self._last[place].replay:
+                self._last[place] = match
+
+    def _open(self) -> None:
+        """Line up the pairs whose players are known by now."""
+        known = self.pairs if self.matchmaker is None else min(self.pairs, self.matchmaker.known)
+        self._waiting.extend(self._open_fixtures(range(self._opened, known)))
+        self._opened = max(self._opened, known)
+
+    def _open_fixtures(self, pairs: Iterable[int]) -> list[Fixture]:
+        """Every match of these without a result; an interrupted one goes on where it stands."""
+        course, fixtures = self._course, []
+        for place in ((pair, swap) for pair in pairs for swap in range(len(course.board(pair).players))):
+            known = self._last.get(place)
             if known is None:
                 fixtures.append(self._fixture(*place, 0))
             elif known.status == "void":
@@ -370,8 +416,13 @@ class Duel:
                 self.journal.remember(known.id, self.record.past(known))
         return fixtures
 
+    @property
+    def _course(self) -> Request | Matchmaker:
+        """Whoever knows which players a pair has."""
+        return self.request if self.matchmaker is None else self.matchmaker
+
     def _fixture(self, pair: int, swap: int, replay: int) -> Fixture:
-        board, deal = self.request.board(pair), self.request.deal(pair)
+        board, deal = self._course.board(pair), self._course.deal(pair)
         seed = engine.derive(self.request.seed, "pair", deal)
         order = around(self.request.seed, deal, len(board.players))
         again = str(replay + 1) if replay else ""

@@ -1,7 +1,9 @@
 """What was asked of a run: read before anything is made, kept whole in the record, compared when it goes on.
 
-A duel and a run for data are asked for in different words (`DuelRequest`, `GenerateRequest`) and played in the same
-way: both say who plays (`players`), and of each pair where (`board`) and from which deal (`deal`).
+A duel, a tournament and a run for data are asked for in different words (`DuelRequest`, `TournamentRequest`,
+`GenerateRequest`) and played in the same way: all say who plays (`players`), and of each pair where (`board`) and from
+which deal (`deal`). Where pairs are chosen by results (`plan`), that is what they would be were they not, good enough
+for estimates; a run then asks the `Matchmaker` in its place.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import engine
+from orchestrator.matchmaking import Plan, Rotation
 from orchestrator.model import Conduct
 from orchestrator.programme import EACH_OTHER, SELF, Board, GameShare, Opponent, Programme, game_text
 from orchestrator.ratings.stopping import Rule, read_rule
@@ -85,6 +88,11 @@ class Terms:
     @property
     def rule(self) -> Rule | None:
         """By what it may stop before its last pair; None: by nothing."""
+        return None
+
+    @property
+    def plan(self) -> Plan | None:
+        """How its pairs are chosen by their results; None: they are known from the start."""
         return None
 
     def to_json(self) -> dict[str, Any]:
@@ -247,9 +255,104 @@ class GenerateRequest(Terms):
             raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
 
 
-Request = DuelRequest | GenerateRequest
-KINDS: Mapping[str, type[DuelRequest] | type[GenerateRequest]] = {
-    kind.KIND: kind for kind in (DuelRequest, GenerateRequest)
+STEP, STEP_OF_BATCHES = (
+    10,
+    50,
+)  # pairs of an active tournament chosen at a time: a wave holds those of two steps
+
+
+@dataclass(frozen=True)
+class TournamentRequest(Terms):
+    """Everybody plays everybody in one game, equally often or as the results call for. `players` are canonical specs.
+
+    At tables of more than two every two meet equally often, as nearly as that can be.
+    """
+
+    players: tuple[str, ...]
+    game: str = DEFAULT_GAME
+    variant: Mapping[str, int] = field(default_factory=dict)
+    active: bool = False  # pairs are chosen by what they tell of the ranks for their money
+    step: int = STEP  # of an active one: pairs chosen at a time
+    until_ranked: int | None = None  # likewise: it stops once no rank is open by more places
+
+    KIND: ClassVar = "tournament"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        super().__post_init__()
+        if len(self.players) < 2:
+            raise ValueError(f"a tournament has two players or more, got {len(self.players)}")
+        if twice := _twice(self.players):
+            raise ValueError(f"player {twice} is given twice: leave one of them out")
+        if not isinstance(self.active, bool):
+            raise ValueError(f"active is {self.active!r}: expected true or false")
+        if not isinstance(self.step, int) or isinstance(self.step, bool) or self.step < 1:
+            raise ValueError(f"step is {self.step!r}: expected a whole number, 1 or more")
+        places = self.until_ranked
+        if places is not None and (not isinstance(places, int) or isinstance(places, bool) or places < 0):
+            raise ValueError(
+                f"until_ranked is {places!r}: expected a whole number, 0 or more, or leave it out"
+            )
+        if places is not None and not self.active:
+            raise ValueError("until_ranked is for active tournaments: add active, or leave it out")
+        seats = self.rotation.seats
+        if self.active and seats != 2:
+            raise ValueError(
+                f"active is for games between two, and {self.game} has {seats} seats: leave it out"
+            )
+
+    @cached_property
+    def rotation(self) -> Rotation:
+        """Who meets whom, if equally often."""
+        (game,) = self.games
+        return Rotation(len(self.players), self.game, self.variant, game.seats, self.seed)
+
+    @property
+    def plan(self) -> Plan | None:
+        """How its pairs are chosen by their results; None: they are known from the start."""
+        return Plan(self.rotation, self.pairs, self.step, self.until_ranked) if self.active else None
+
+    @property
+    def games(self) -> tuple[GameShare, ...]:
+        """What is played."""
+        return (GameShare(self.game, self.variant),)
+
+    @property
+    def title(self) -> str:
+        """Who plays, in few words."""
+        return "tournament " + " ".join(spec.split("?")[0] for spec in self.players)
+
+    @property
+    def matches(self) -> int:
+        """Of all pairs together."""
+        return self.pairs * self.rotation.seats
+
+    def board(self, pair: int) -> Board:
+        """Where a pair (from 0) is played: every one of its matches, one per seat."""
+        return self.rotation.board(pair)
+
+    def boards(self) -> list[tuple[Board, float]]:
+        """The different boards, each with the share of all pairs that is played on it."""
+        count = Counter(self.board(pair).players for pair in range(self.pairs))
+        return [(self.rotation.at(players), many / self.pairs) for players, many in count.items()]
+
+    def deal(self, pair: int) -> int:
+        """The number of a pair's deal: pairs of one number begin in the same position."""
+        return self.rotation.deal(pair)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> TournamentRequest:
+        """Raises RecordError for what no version of this wrote."""
+        try:
+            conduct = Conduct(**data["conduct"])
+            return TournamentRequest(**{**data, "players": tuple(data["players"]), "conduct": conduct})
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
+
+
+Request = DuelRequest | GenerateRequest | TournamentRequest
+KINDS: Mapping[str, type[DuelRequest] | type[GenerateRequest] | type[TournamentRequest]] = {
+    kind.KIND: kind for kind in (DuelRequest, GenerateRequest, TournamentRequest)
 }
 
 
