@@ -85,7 +85,7 @@ class Duel:
         self.players = seat_players(request, table, billed=known is not None)
         self.run = self._begin(known)
         self.budget = Budget(walled(request, self.players), record.spent())
-        self.journal = Journal(record, events, self.run.id, self.players, self.budget)
+        self.journal = Journal(record, events, self.run.id, self.players, self.budget, request.apart)
         self.cassette = None if request.cassette is None else Cassette(Path(request.cassette))
         self.lanes = Lanes(limited(request, self.players), self._tell_lane)
         self._batched = batched(self.players)

@@ -7,7 +7,7 @@ put as they come back, the decision after them; the record keeps that order on d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,9 @@ class Journal:
         run: str,
         players: Sequence[Player],
         budget: Budget | None = None,
+        apart: Collection[int] = (),
     ) -> None:
+        """`apart`: players (from 1) whose chance is their own, see `Terms.apart`."""
         self.record = record
         self.events = events
         self.run = run
@@ -41,6 +43,7 @@ class Journal:
         self.budget = budget or Budget()
         self.stop = StopSign()
         self.gate = Gate()
+        self.apart = apart
         self._told_spent = self.budget.spent()
         self._reserved: dict[str, Reservation] = {}  # by call id: what is out
         self._prices = [player.seated.price_id for player in players]
@@ -138,6 +141,8 @@ class Journal:
         self.stop.check()
         seed = engine.derive(fixture.seed, "turn", fixture.swap, view.ply)
         player = self._seats(fixture)[view.seat]
+        if player in self.apart:
+            seed = engine.derive(seed, "apart", player)
         name = decision_id(fixture.id, view.ply)
         turn = self.open_turn(name, player, seed)
         past = self._pasts.get(fixture.id)

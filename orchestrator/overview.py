@@ -170,6 +170,8 @@ def state(status: str, reason: str, directory: Path) -> str:
 
 
 def _who(request: Mapping[str, Any]) -> str:
+    if "control" in request:
+        return f"{str(request['control']).partition('?')[0]}, {len(request['arms'])} arms"
     models = request.get("models")
     names = [str(spec).partition("?")[0] for spec in models or request["players"]]
     return ", ".join(names) if models else " vs ".join(names)
@@ -182,7 +184,7 @@ def _games(request: Mapping[str, Any]) -> str:
 def _planned(run: Mapping[str, Any]) -> int | None:
     """How many matches were asked for; None where this installation does not know the games."""
     request = run["request"]
-    if run["kind"] != "generate":
+    if run["kind"] == "duel":
         return int(request["pairs"]) * len(request["players"])
     from orchestrator.programme import GameShare, Opponent, Programme
 
@@ -192,8 +194,11 @@ def _planned(run: Mapping[str, Any]) -> int | None:
         if len(seats) == 1:
             return int(request["pairs"]) * seats.pop()
         opponents = [Opponent(**each) for each in request["opponents"]]
-        programme = Programme(request["models"], opponents, games, request["seed"])
-        return sum(len(programme.board(pair).players) for pair in range(request["pairs"]))
+        models = request.get("models")
+        if run["kind"] == "ablate":
+            models = [request["control"], *request["null"] * [request["control"]], *request["arms"]]
+        programme = Programme(models, opponents, games, request["seed"])
+        return programme.matches(request["pairs"])
     except ValueError:
         return None
 

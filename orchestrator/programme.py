@@ -164,6 +164,17 @@ class Programme:
                 pairs += 1
         return pairs
 
+    def matches(self, pairs: int) -> int:
+        """Of the first so many pairs together."""
+        return sum(len(self.board(pair).players) for pair in range(pairs))
+
+    def shares(self, pairs: int) -> list[tuple[Board, float]]:
+        """The different boards of the first so many pairs, each with the share of them that is played on it."""
+        every = [self.board(pair) for pair in range(pairs)]
+        alike = {(game_text(board.game, board.variant), board.players): board for board in every}
+        count = Counter((game_text(board.game, board.variant), board.players) for board in every)
+        return [(board, count[key] / pairs) for key, board in alike.items()]
+
     def _work_out(self, pair: int) -> None:
         while len(self._pairs) <= pair:
             self._pairs += [(self._rounds, board) for board in self._round()]

@@ -72,7 +72,8 @@ def stand_ins(summary: Mapping[str, Any]) -> list[str]:
 
 def remarks(summary: Mapping[str, Any]) -> list[str]:
     """What one must know to read the figures rightly."""
-    lines = _remarks_on_data(summary) if summary.get("kind") == "generate" else _remarks_on_pairs(summary)
+    several = summary.get("kind") in ("generate", "ablate")
+    lines = _remarks_on_data(summary) if several else _remarks_on_pairs(summary)
     if summary["voids"]:
         voids = words.plural(summary["voids"], "void match", "void matches")
         lines.append(f"{voids} (trouble with a service, nobody's fault): not counted.")

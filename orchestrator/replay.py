@@ -214,7 +214,7 @@ class Stage:
         self.players = players
         self.record = record
         self.done = done
-        self.journal = Journal(record, Events(), script.run.id, players)
+        self.journal = Journal(record, Events(), script.run.id, players, apart=script.request.apart)
         self.journal.stop = NoWaits()
 
     async def play(self, concurrency: int, table: Table) -> None:

@@ -1,8 +1,8 @@
 """What was asked of a run: read before anything is made, kept whole in the record, compared when it goes on.
 
-A duel, a tournament and a run for data are asked for in different words (`DuelRequest`, `TournamentRequest`,
-`GenerateRequest`) and played in the same way: all say who plays (`players`), and of each pair where (`board`) and from
-which deal (`deal`). Where pairs are chosen by results (`plan`), that is what they would be were they not, good enough
+A duel, a tournament, a run for data and an ablation are asked for in different words (`DuelRequest`,
+`TournamentRequest`, `GenerateRequest`, `AblateRequest`) and played in the same way: all say who plays (`players`), and
+of each pair where (`board`) and from which deal (`deal`). Where pairs are chosen by results (`plan`), that is what they would be were they not, good enough
 for estimates; a run then asks the `Matchmaker` in its place.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import engine
 from orchestrator.matchmaking import Plan, Rotation
 from orchestrator.model import Conduct
-from orchestrator.programme import EACH_OTHER, SELF, Board, GameShare, Opponent, Programme, game_text
+from orchestrator.programme import EACH_OTHER, SELF, Board, GameShare, Opponent, Programme
 from orchestrator.ratings.stopping import Rule, read_rule
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import RECORD_FILE, Record
@@ -94,6 +94,11 @@ class Terms:
     def plan(self) -> Plan | None:
         """How its pairs are chosen by their results; None: they are known from the start."""
         return None
+
+    @property
+    def apart(self) -> Collection[int]:
+        """Players (from 1) whose chance is their own; all others draw the same from the same deal."""
+        return ()
 
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
@@ -215,7 +220,7 @@ class GenerateRequest(Terms):
     @property
     def matches(self) -> int:
         """Of all pairs together."""
-        return sum(len(self.board(pair).players) for pair in range(self.pairs))
+        return self._programme.matches(self.pairs)
 
     def board(self, pair: int) -> Board:
         """Where a pair (from 0) is played: every one of its matches, one per seat."""
@@ -223,10 +228,7 @@ class GenerateRequest(Terms):
 
     def boards(self) -> list[tuple[Board, float]]:
         """The different boards, each with the share of all pairs that is played on it."""
-        every = [self.board(pair) for pair in range(self.pairs)]
-        alike = {(game_text(board.game, board.variant), board.players): board for board in every}
-        count = Counter((game_text(board.game, board.variant), board.players) for board in every)
-        return [(board, count[key] / self.pairs) for key, board in alike.items()]
+        return self._programme.shares(self.pairs)
 
     def deal(self, pair: int) -> int:
         """The number of a pair's deal: pairs of one number begin in the same position."""
@@ -251,6 +253,108 @@ class GenerateRequest(Terms):
                 "conduct": Conduct(**data["conduct"]),
             }
             return GenerateRequest(**{**data, **parts})
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
+
+
+@dataclass(frozen=True)
+class AblateRequest(Terms):
+    """Arms that differ from a control in what is to be judged, all on the same deals against the same opponents.
+
+    `control` and `arms` are canonical specs. With `null` the control sits down once more, as a player of its own:
+    asked in the very same words, it shows what chance alone makes of a difference.
+    """
+
+    control: str
+    arms: tuple[str, ...]
+    null: bool = True
+    opponents: tuple[Opponent, ...] = (Opponent("bot:mcts:200"),)
+    games: tuple[GameShare, ...] = (GameShare(DEFAULT_GAME),)
+
+    KIND: ClassVar = "ablate"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        super().__post_init__()
+        opponents = [each.spec for each in self.opponents]
+        if self.control in self.arms:
+            raise ValueError(
+                f"an arm is {self.control}, which is the control: leave it out"
+                + (", the null arm is just that" if self.null else "")
+            )
+        if among := sorted({SELF, EACH_OTHER}.intersection(opponents)):
+            raise ValueError(
+                f"opponent {among[0]}: the arms of an ablation all meet the same opponents, so name a player"
+            )
+        for what, names in (
+            ("arm", self.arms),
+            ("opponent", opponents),
+            ("game", [str(each) for each in self.games]),
+        ):
+            if not names:
+                raise ValueError(f"there is no {what}: name one or more")
+            if twice := _twice(names):
+                raise ValueError(f"{what} {twice} is given twice: leave one of them out")
+        if both := _twice([self.control, *self.arms, *opponents]):
+            raise ValueError(f"{both} is an arm and an opponent: name another opponent")
+        self._programme  # noqa: B018  # fills the seats of every game, or says why it cannot
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Specs of all arms: the control, its null and the others, numbered from 1 as players."""
+        return self.control, *([self.control] if self.null else []), *self.arms
+
+    @property
+    def apart(self) -> Collection[int]:
+        """All but the control: the null would otherwise answer what the control does, seed for seed."""
+        return range(2, len(self.models) + 1)
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """Specs: the arms, then the opponents, one for each seat that it may take at a table at once."""
+        return tuple(self._programme.specs)
+
+    @property
+    def title(self) -> str:
+        """Who plays, in few words."""
+        return f"ablate {self.control.split('?')[0]}"
+
+    @property
+    def matches(self) -> int:
+        """Of all pairs together."""
+        return self._programme.matches(self.pairs)
+
+    def board(self, pair: int) -> Board:
+        """Where a pair (from 0) is played: every one of its matches, one per seat."""
+        return self._programme.board(pair)
+
+    def boards(self) -> list[tuple[Board, float]]:
+        """The different boards, each with the share of all pairs that is played on it."""
+        return self._programme.shares(self.pairs)
+
+    def deal(self, pair: int) -> int:
+        """The number of a pair's deal: pairs of one number begin in the same position."""
+        return self._programme.deal(pair)
+
+    def of_matches(self, games: int) -> AblateRequest:
+        """The same with so many matches, rounded up to whole deals."""
+        return replace(self, pairs=self._programme.pairs(games))
+
+    @cached_property
+    def _programme(self) -> Programme:
+        return Programme(self.models, self.opponents, self.games, self.seed)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> AblateRequest:
+        """Raises RecordError for what no version of this wrote."""
+        try:
+            parts = {
+                "arms": tuple(data["arms"]),
+                "opponents": tuple(Opponent(**each) for each in data["opponents"]),
+                "games": tuple(GameShare(**each) for each in data["games"]),
+                "conduct": Conduct(**data["conduct"]),
+            }
+            return AblateRequest(**{**data, **parts})
         except (KeyError, TypeError, ValueError) as error:
             raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
 
@@ -350,9 +454,9 @@ class TournamentRequest(Terms):
             raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
 
 
-Request = DuelRequest | GenerateRequest | TournamentRequest
-KINDS: Mapping[str, type[DuelRequest] | type[GenerateRequest] | type[TournamentRequest]] = {
-    kind.KIND: kind for kind in (DuelRequest, GenerateRequest, TournamentRequest)
+Request = DuelRequest | GenerateRequest | TournamentRequest | AblateRequest
+KINDS: Mapping[str, type[Request]] = {
+    kind.KIND: kind for kind in (DuelRequest, GenerateRequest, TournamentRequest, AblateRequest)
 }
 
 

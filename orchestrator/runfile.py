@@ -2,8 +2,8 @@
 
 The record decides. What is asked now, on the command line or by editing the file, is held against it in the words
 of the file: what says only how the run is played takes effect, a run for data may be made longer, everything else
-is refused by name. A duel is not made longer: whoever plays on until the result pleases has none. The file may be
-lost; it is written again when the run goes on. It holds no key, because nothing that was asked does.
+is refused by name. A duel and an ablation are not made longer: whoever plays on until the result pleases has none.
+The file may be lost; it is written again when the run goes on. It holds no key, because nothing that was asked does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from orchestrator.model import Conduct
 from orchestrator.programme import game_text
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record
-from orchestrator.request import GenerateRequest, Request, Terms, request_on_record
+from orchestrator.request import AblateRequest, GenerateRequest, Request, Terms, request_on_record
 
 RUN_FILE = "run.toml"
 HOW = "how"  # the section of what may be changed
@@ -27,6 +27,9 @@ HOW = "how"  # the section of what may be changed
 ABOUT: Mapping[str, str] = {
     "players": "who plays: an alias stands here as what it stood for",
     "models": "who plays: an alias stands here as what it stood for",
+    "control": "what the arms are held against: an alias stands here as what it stood for",
+    "arms": "each differs from the control in what is to be judged",
+    "null": "true: the control sits down twice, which shows what chance alone does",
     "game": "what is played",
     "sprt": "two hypotheses of Elo; it stops where one is accepted",
     "until_ci": "±Elo; it stops where the interval is as narrow",
@@ -68,14 +71,21 @@ def document(request: Request) -> dict[str, Any]:
     games = request.matches
     if isinstance(request, GenerateRequest):
         models, _, _ = data.pop("models"), data.pop("opponents"), data.pop("games")
-        mixes = {
-            "opponent": {each.spec: each.weight for each in request.opponents},
-            "game": {str(each): each.weight for each in request.games},
-        }
-        return {"models": models, "games": games, **data, **mixes, "conduct": conduct, HOW: how}
+        return {"models": models, "games": games, **data, **_mixes(request), "conduct": conduct, HOW: how}
+    if isinstance(request, AblateRequest):
+        who = {name: data.pop(name) for name in ("control", "arms", "null")}
+        del data["opponents"], data["games"]
+        return {**who, "games": games, **data, **_mixes(request), "conduct": conduct, HOW: how}
     players, name, variant = data.pop("players"), data.pop("game"), data.pop("variant")
     game = game_text(name, variant)
     return {"players": players, "game": game, "games": games, **data, "conduct": conduct, HOW: how}
+
+
+def _mixes(request: GenerateRequest | AblateRequest) -> dict[str, dict[str, float]]:
+    return {
+        "opponent": {each.spec: each.weight for each in request.opponents},
+        "game": {str(each): each.weight for each in request.games},
+    }
 
 
 # ── the file ─────────────────────────────────────────────────────────────────────────────────────

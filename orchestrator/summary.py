@@ -2,7 +2,8 @@
 
 Two players have an Elo difference (`elo`); a table of more has none, but says by how much the first of it is
 ahead of the second (`lead`, in shares of opponents beaten). A run for data compares nobody: it says of every
-model, against whom and in what, how much there is and of what kind (`lines`).
+model, against whom and in what, how much there is and of what kind (`lines`). An ablation says of every arm how it
+stands to the control (`arms`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.ablation import Arm, Held, ablation, differs, said
 from orchestrator.programme import SELF, game_text
 from orchestrator.ratings.pairs import Repeats, estimate
 from orchestrator.ratings.pentanomial import Sides, shape
@@ -26,7 +28,8 @@ NO_MODELS = ("bot", "human", "policy")
 
 def summary(result: RunResult) -> dict[str, Any]:
     """The last event of a run: plain JSON values."""
-    return _of_data(result) if result.run.kind == "generate" else _of_a_duel(result)
+    of_kind = {"generate": _of_data, "ablate": _of_an_ablation}
+    return of_kind.get(result.run.kind, _of_a_duel)(result)
 
 
 def _of_a_duel(result: RunResult) -> dict[str, Any]:
@@ -183,6 +186,20 @@ def _as_one(standings: Iterable[Standing]) -> list[Standing]:
 
 def _of_data(result: RunResult) -> dict[str, Any]:
     return {
+        **_of_run(result),
+        "decisions": sum(standing.asked for standing in result.standings),
+        "players": [
+            _player_summary(standing) | {"label": plain(standing.player)}
+            for standing in _as_one(result.standings)
+        ],
+        "lines": [_line_summary(line) for line in lines(result)],
+        **_bill(result.standings),
+    }
+
+
+def _of_run(result: RunResult) -> dict[str, Any]:
+    """How far a run of several boards came."""
+    return {
         "run": result.run.id,
         "kind": result.run.kind,
         "output": str(result.path),
@@ -195,13 +212,6 @@ def _of_data(result: RunResult) -> dict[str, Any]:
         "planned": KINDS[result.run.kind].from_json(result.run.request).matches,
         "voids": result.voids,
         "repeats": result.repeats,
-        "decisions": sum(standing.asked for standing in result.standings),
-        "players": [
-            _player_summary(standing) | {"label": plain(standing.player)}
-            for standing in _as_one(result.standings)
-        ],
-        "lines": [_line_summary(line) for line in lines(result)],
-        **_bill(result.standings),
     }
 
 
@@ -230,6 +240,57 @@ def _line_summary(line: Line) -> dict[str, Any]:
 
 def _share_of(part: float, whole: int) -> float | None:
     return part / whole if whole else None
+
+
+# ── an ablation ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _of_an_ablation(result: RunResult) -> dict[str, Any]:
+    """`says` has a sentence on the null and one on each arm; figures are those of `ablation.py`."""
+    found = ablation(result)
+    return {
+        **_of_run(result),
+        "players": [_player_summary(standing) for standing in result.standings],
+        "arms": [_arm_summary(arm) for arm in found.arms],
+        "null_differs": differs(found),
+        "says": said(found),
+        **_bill(result.standings),
+    }
+
+
+def _arm_summary(arm: Arm) -> dict[str, Any]:
+    """`figures` are means over its deals, `held` is the arm beside the control over the deals of both."""
+    return {
+        "arm": arm.name,
+        "role": arm.role,
+        "spec": arm.spec,
+        "player": arm.player,
+        "deals": arm.deals,
+        "games": arm.games,
+        "figures": arm.means,
+        "held": {key: _held_summary(held) for key, held in arm.held.items()},
+        "elo": arm.elo and [round(end, 1) for end in arm.elo],
+        "finds": arm.finds,
+        "finds_elo": arm.finds_elo,
+        "found": arm.found() if arm.role == "arm" else None,
+    }
+
+
+def _held_summary(held: Held) -> dict[str, Any]:
+    """`p` is exact where all signs were counted; `holm` is adjusted for the number of arms."""
+    compared = held.compared
+    return {
+        "deals": compared.deals,
+        "independent": round(compared.independent, 2),
+        "control": held.control,
+        "arm": held.arm,
+        "low": compared.low,
+        "difference": compared.mean,
+        "high": compared.high,
+        "p": compared.p,
+        "exact": compared.exact,
+        "holm": held.holm,
+    }
 
 
 # ── players ──────────────────────────────────────────────────────────────────────────────────────────

@@ -17,6 +17,7 @@ SECTIONS = {
     "Play": {
         "duel": "Play matches between two players or more, on record.",
         "generate": "Play games for data: models against a mix of opponents.",
+        "ablate": "Compare styles, tracks, efforts or models, arm by arm with a control.",
     },
     "Look on and step in": {
         "runs": "The runs that there are, and how each of them stands.",
