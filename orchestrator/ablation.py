@@ -353,6 +353,34 @@ def _said_of_arm(arm: Arm, found: Ablation) -> str:
     )
 
 
+def beside(found: Ablation) -> list[str]:
+    """What arms differ in beside the score, beyond what chance makes of so many arms: a sentence each."""
+    return [
+        f"{arm.name}, {measure.title}: {_told(held.control, measure)} → {_told(held.arm, measure)} "
+        f"(p {p_text(held.compared.p)}, {p_text(held.holm)} by Holm)."
+        for arm in found.others
+        for measure in MEASURES
+        if measure is not SCORE and (held := arm.held.get(measure.key)) is not None and arm.found(measure.key)
+    ]
+
+
+def repeated(found: Ablation) -> list[str]:
+    """Whose deals amount to fewer than they are."""
+    return [
+        f"{arm.name}: {compared.deals} deals amount to {compared.independent:.3g}, as some went alike move by move; "
+        "in another run, --opening makes them differ."
+        for arm in found.arms
+        if (compared := arm.compared) is not None and compared.independent < 0.95 * compared.deals
+    ]
+
+
+def _told(value: float, measure: Measure) -> str:
+    if measure.unit == "share":
+        return f"{100 * value:.1f} %"
+    sign, unit = ("$" if measure.unit == "usd" else ""), (" s" if measure.unit == "seconds" else "")
+    return f"{sign}{value:,.0f}{unit}" if value >= 100 else f"{sign}{value:.3g}{unit}"
+
+
 def _points(score: float) -> str:
     return f"{100 * score + 0.0:+.1f}"
 

@@ -72,8 +72,8 @@ def stand_ins(summary: Mapping[str, Any]) -> list[str]:
 
 def remarks(summary: Mapping[str, Any]) -> list[str]:
     """What one must know to read the figures rightly."""
-    several = summary.get("kind") in ("generate", "ablate")
-    lines = _remarks_on_data(summary) if several else _remarks_on_pairs(summary)
+    kind = summary.get("kind")
+    lines = _remarks_on_data(summary) if kind == "generate" else _remarks_on_pairs(summary)
     if summary["voids"]:
         voids = words.plural(summary["voids"], "void match", "void matches")
         lines.append(f"{voids} (trouble with a service, nobody's fault): not counted.")
@@ -90,7 +90,9 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _remarks_on_pairs(summary: Mapping[str, Any]) -> list[str]:
-    """Which matches count for what."""
+    """Which matches count for what; an ablation says it of each arm."""
+    if summary.get("kind") == "ablate":
+        return []
     lines = []
     players = len(summary["players"])
     alone = summary["matches"] - (summary["pairs"] + summary.get("beyond", 0)) * players

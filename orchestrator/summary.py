@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.ablation import Arm, Held, ablation, differs, said
+from orchestrator.ablation import Arm, Held, ablation, beside, differs, repeated, said
 from orchestrator.programme import SELF, game_text
 from orchestrator.ratings.pairs import Repeats, estimate
 from orchestrator.ratings.pentanomial import Sides, shape
@@ -246,7 +246,8 @@ def _share_of(part: float, whole: int) -> float | None:
 
 
 def _of_an_ablation(result: RunResult) -> dict[str, Any]:
-    """`says` has a sentence on the null and one on each arm; figures are those of `ablation.py`."""
+    """`says` has a sentence on the null and one on each arm, `beside` one on each other difference that was
+    found and on deals that went alike."""
     found = ablation(result)
     return {
         **_of_run(result),
@@ -254,6 +255,7 @@ def _of_an_ablation(result: RunResult) -> dict[str, Any]:
         "arms": [_arm_summary(arm) for arm in found.arms],
         "null_differs": differs(found),
         "says": said(found),
+        "beside": [*beside(found), *repeated(found)],
         **_bill(result.standings),
     }
 

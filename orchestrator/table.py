@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -136,7 +137,10 @@ class Table:
         self, spec: Spec, conduct: Conduct, price_text: str | None, unpriced: bool, label: str
     ) -> ModelPlayer:
         own, theirs = _split_options(spec)
-        provider = self._provider(spec, theirs)
+        try:
+            provider = self._provider(spec, theirs)
+        except ValueError as error:
+            raise SpecError(f"{spec}: {error}{_meant(theirs)}") from None
         conduct = _within_capabilities(provider, spec, _conduct(conduct, own))
         mode = answer_mode(conduct, provider.capabilities(spec.name))
         tier = "decision" if mode == "decision" else conduct.tier  # has prices of its own
@@ -228,6 +232,12 @@ def _split_options(spec: Spec) -> tuple[dict[str, str], dict[str, str]]:
     own = {*Conduct.__slots__, "price"}
     mine = {name: value for name, value in spec.options.items() if name in own}
     return mine, {name: value for name, value in spec.options.items() if name not in own}
+
+
+def _meant(options: Iterable[str]) -> str:
+    """A word on those that are nearly the name of an option that every model has."""
+    near = [close for name in options for close in get_close_matches(name, Conduct.__slots__, 1, 0.75)]
+    return f"; did you mean {' and '.join(near)}?" if near else ""
 
 
 def _conduct(base: Conduct, options: Mapping[str, str]) -> Conduct:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.ablation import p_text
 from orchestrator.cli import text
 from orchestrator.cli.result import where
 from orchestrator.cli.rows import Row, fitting, standings
@@ -28,14 +29,6 @@ COLUMNS = (
 )
 """The last go first."""
 
-TOOK = {
-    "legal": "legal first answers",
-    "cost": "dollars a game",
-    "tokens": "output tokens a game",
-    "latency": "seconds to a move",
-    "regret": "regret of a move",
-}
-
 
 def arms_table(summary: Mapping[str, Any], *, hint: bool = True) -> RenderableType:
     """What came of an ablation, from its summary. `hint` adds the command that shows more."""
@@ -54,7 +47,7 @@ def arms_table(summary: Mapping[str, Any], *, hint: bool = True) -> RenderableTy
         Arms(summary),
         *(Text(line, "bold red") for line in [*stand_ins(summary), *map(text.one_line, loud)]),
         *(Text(text.one_line(line)) for line in says),
-        *(Text(line) for line in beside(summary)),
+        *(Text(text.one_line(line)) for line in summary["beside"]),
         *(Text(line) for line in [*bill(summary), *remarks(summary)]),
         *([Text(where(summary), "dim")] if hint else []),
     ]
@@ -116,28 +109,6 @@ def points(held: Mapping[str, Any]) -> str:
         for end in ("low", "difference", "high")
     )
     return f"{mid} [{low}, {high}]" if low is not None else f"{mid} [–]"
-
-
-def p_text(p: float) -> str:
-    """0.034, or <0.001."""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def beside(summary: Mapping[str, Any]) -> list[str]:
-    """What arms differ in beside the score, beyond what chance makes of so many arms."""
-    lines = []
-    for arm in summary["arms"]:
-        for key, title in TOOK.items():
-            held = arm["held"].get(key)
-            if arm["role"] == "arm" and held is not None and held["holm"] < 0.05:
-                told = (
-                    text.percent(held[one], 1) if key == "legal" else f"{held[one]:.3g}"
-                    for one in ("control", "arm")
-                )
-                lines.append(
-                    f"{text.one_line(arm['arm'])}, {title}: {' → '.join(told)} (p {p_text(held['holm'])} by Holm)."
-                )
-    return lines
 
 
 def bill(summary: Mapping[str, Any]) -> list[str]:

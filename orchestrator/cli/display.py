@@ -60,6 +60,7 @@ CAME_OF_IT = (
 )  # columns of a table; the last go first
 ASKED = ("cost", "calls", "time to a move")
 PLACE = ("games", "W/D/L", "legal", "cost", "forfeits", "decisions", "failed calls")  # of a run for data
+OF_ARMS = ("score", "won / drawn / lost", "forfeits", "illegal answers", *ASKED)  # of an ablation
 LINES_ABOVE_PLACES = 12  # of the live table of a run for data, with those below
 
 
@@ -301,6 +302,7 @@ class Tally:
     places: dict[Place, Counts] = field(default_factory=dict)
     at: dict[str, dict[str, Place]] = field(default_factory=dict)  # by match and label, where that counts
     notices: deque[str] = field(default_factory=lambda: deque(maxlen=NOTICES_SHOWN))
+    arms: dict[str, str] = field(default_factory=dict)  # of an ablation: what each is called, by label
 
     def add(self, event: Event) -> None:
         adder = _ADDERS.get(event["type"])
@@ -312,6 +314,8 @@ class Tally:
         if self.kind == "generate":
             models = dict.fromkeys(self._named(label) for label in self.labels if self.is_model(label))
             return f"{', '.join(map(text.one_line, models))} · {text.one_line(self.game)}"
+        if self.arms:
+            return f"{text.one_line(self.specs[self.labels[0]])} and its arms · {text.one_line(self.game)}"
         return f"{' vs '.join(map(text.one_line, self.labels))} · {self.game}"
 
     def where(self) -> str:
@@ -393,6 +397,11 @@ class Tally:
         self.spent_usd, self.wall_usd = event["spent_usd"], event["wall_usd"]
         self.most_seats = max((len(board["players"]) for board in event["boards"]), default=2)
         self.players = {label: Counts() for label in self.labels}
+        if self.kind == "ablate":
+            from orchestrator.ablation import names
+
+            arms = len({board["players"][0] for board in event["boards"]})  # players begin with the arms
+            self.arms = dict(zip(self.labels, names(event["specs"][:arms]), strict=False))
         if self.earlier:
             self._recall()
 
@@ -664,7 +673,7 @@ def screen(tally: Tally, width: int, height: int) -> RenderableType:
         Text(tally.headline(), "bold", no_wrap=True, overflow="ellipsis"),
         Text(tally.where(), "dim", no_wrap=True, overflow="ellipsis"),
         Text(""),
-        _bill_line(tally) if data else _score_line(tally),
+        _score_line(tally) if tally.kind == "duel" else _bill_line(tally),
         _bar(tally, width),
         *told,
         Text(""),
@@ -740,7 +749,7 @@ def failures(tally: Tally) -> list[str]:
 
 
 def _bill_line(tally: Tally) -> Text:
-    """Of a run for data: what it has and what that took, over all models."""
+    """Of a run that is no duel: what it has and what that took, over all models."""
     from rich.text import Text
 
     asked = [counts for label, counts in tally.players.items() if tally.is_model(label)]
@@ -816,7 +825,16 @@ def _bar(tally: Tally, width: int) -> Table:
 
 
 def _players(tally: Tally, width: int) -> Table:
-    """Two beside each other; the players of a table below each other, the best first."""
+    """Two beside each other; the players of a table below each other, the best first, and arms as they were named."""
+    if tally.arms:
+        rows = [
+            Row(
+                tally.arms.get(label, label),
+                _live_figures(counts) | {"score": text.percent(counts.score, counts.matches)},
+            )
+            for label, counts in tally.players.items()
+        ]
+        return standings(rows, fitting(rows, OF_ARMS, width), name="arm", cut_to=width)
     if len(tally.players) <= 2:
         return card({label: _live_figures(counts) for label, counts in tally.players.items()})
     best = sorted(tally.players.items(), key=lambda one: -one[1].score / max(1, one[1].matches))
