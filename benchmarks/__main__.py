@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import command, estimates, limits, orchestration, ratings, stopping, store
+from benchmarks import ablations, command, estimates, limits, orchestration, ratings, stopping, store
 from benchmarks.engine import compare, solvers, strength
 from benchmarks.page import keep
 
@@ -23,6 +23,7 @@ def main() -> None:
         ("store", store.tables),
         ("ratings", ratings.table),
         ("stopping", stopping.table),
+        ("ablations", ablations.table),
         ("command", command.table),
     ):
         text = measure()
