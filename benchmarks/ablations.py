@@ -97,7 +97,7 @@ def uniformity(values: Sequence[float]) -> float:
     scaled = (math.sqrt(n) + 0.12 + 0.11 / math.sqrt(n)) * apart
     if scaled < 0.2:
         return 1.0
-    tail = 2 * sum((-1) ** (k - 1) * math.exp(-2 * (k * scaled) ** 2) for k in range(1, 101))
+    tail = 2 * sum((1 if k % 2 else -1) * math.exp(-2 * (k * scaled) ** 2) for k in range(1, 101))
     return min(1.0, max(0.0, tail))
 
 

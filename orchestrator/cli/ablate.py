@@ -124,7 +124,7 @@ def read_arm(control: str, text: str) -> str:
         if not value and name not in spec.options:
             raise SpecError(f"arm {text!r} takes away what {control} has not: give {name} a value")
     merged = {name: value for name, value in {**spec.options, **options}.items() if value}
-    return str(Spec(spec.kind, spec.name, merged))
+    return canonical((str(Spec(spec.kind, spec.name, merged)),))[0]  # read once more: it may hold a password
 
 
 def new_request(asked: dict[str, Any]) -> AblateRequest:
@@ -203,7 +203,9 @@ def tell_power(request: AblateRequest) -> None:
         return
     found = detectable(NO_DRAWS, deals, alpha)
     size = (
-        f"of about {2 * elo(0.5 + found / 2):.0f} Elo or more" if found < 1 else "only between near opposites"
+        f"of about {round(2 * elo(0.5 + found / 2), -1):.0f} Elo or more"
+        if found < 1
+        else "only between near opposites"
     )
     click.echo(
         f"{deals} deals for each arm, two games each: they find differences {size}, four times in five",
