@@ -17,7 +17,7 @@ import click
 import pytest
 
 import engine
-from orchestrator.cli import COMMANDS, duel, generate, main
+from orchestrator.cli import COMMANDS, ablate, duel, generate, main
 from orchestrator.duel import batched, seat_players, walled
 from orchestrator.limits import parse_limits
 from orchestrator.request import Request
@@ -67,6 +67,8 @@ def asked(context: click.Context) -> Request:
     """What a run that begins with these options is asked."""
     if context.info_name == "duel":
         return duel.new_request(duel.read_options(context.params))
+    if context.info_name == "ablate":
+        return ablate.new_request(ablate.read_options(context.params))
     return generate.new_request(generate.read_options(context.params))
 
 
@@ -109,7 +111,7 @@ def test_a_command_line_is_one_that_the_program_takes(page: str, line: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("page", "line"), every(r"^orchestrator (duel|generate) .*(vs|--(player|table|provider))")
+    ("page", "line"), every(r"^orchestrator (duel|generate|ablate) .*(vs|--(player|table|provider|arm))")
 )
 def test_a_run_can_begin_as_a_command_line_says(page: str, line: str) -> None:
     request = asked(parsed(line))
@@ -120,7 +122,7 @@ def test_a_run_can_begin_as_a_command_line_says(page: str, line: str) -> None:
         parse_limits(limit)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/running.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/running.md", "docs/evaluating.md"])
 def test_an_option_that_a_page_names_exists(page: str) -> None:
     text = re.sub(r"^```.*?^```", "", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
     named = {
