@@ -426,6 +426,7 @@ class Duel:
         seed = engine.derive(self.request.seed, "pair", deal)
         order = around(self.request.seed, deal, len(board.players))
         again = str(replay + 1) if replay else ""
+        start = self.request.start(pair)
         return Fixture(
             id=f"{self.run.id}-{pair + 1:04d}{chr(ord('a') + swap)}{again}",
             pair=pair,
@@ -433,9 +434,10 @@ class Duel:
             replay=replay,
             seed=seed,
             game=board.game,
-            order=tuple(board.players[place] - 1 for place in order),
+            order=tuple(board.players[place] - 1 for place in order) * (start.seats if start else 1),
             variant=board.variant,
             opening=draw_opening(board, self.request.opening, seed),
+            start=start,
         )
 
     # ── the record of it ─────────────────────────────────────────────────────────────────────────

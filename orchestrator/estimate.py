@@ -115,6 +115,7 @@ class Lot:
     players: tuple[int, ...]
     matches: int
     opening: int = 0
+    single: bool = False  # each match is one decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,12 @@ def rehearse_all(players: Sequence[Seated], lots: Sequence[Lot], *, seed: int) -
                 plies=PLIES // len(ways),
                 deadline=began + SECONDS * number / len(ways),
             )
-    return [done[_table(lot)] for lot in lots]
+    return [_one_decision(done[_table(lot)]) if lot.single else done[_table(lot)] for lot in lots]
+
+
+def _one_decision(played: Rehearsal) -> Rehearsal:
+    """Matches that end with their first decision, their questions as they are in whole matches."""
+    return replace(played, lengths=(1,), most=1, seats=1, uneven=0)
 
 
 def forecast(
@@ -921,7 +927,14 @@ def lots_of(request: Request, finished: Collection[tuple[int, int]] = ()) -> lis
         boards[key] = board
         left[key] += sum((pair, swap) not in finished for swap in range(len(board.players)))
     return [
-        Lot(board.game, board.variant, tuple(n - 1 for n in board.players), left[key], request.opening)
+        Lot(
+            board.game,
+            board.variant,
+            tuple(n - 1 for n in board.players),
+            left[key],
+            request.opening,
+            request.start(0) is not None,
+        )
         for key, board in boards.items()
     ]
 

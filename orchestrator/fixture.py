@@ -9,9 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import engine
 from engine import Game
+
+
+class Start(NamedTuple):
+    """A position in which a match begins that ends with its first decision."""
+
+    state: bytes  # as `Game.to_bytes` writes it
+    seats: int
+    relabelled: bool = False  # whoever is asked in words reads the marks of the seats exchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,7 @@ class Fixture:
     order: tuple[int, ...]  # the players, counted from 0, as they sit before anybody moves on
     variant: Mapping[str, int] = field(default_factory=dict)
     opening: tuple[int, ...] = ()
+    start: Start | None = None  # None: played from its deal to its end
 
     def seating(self) -> tuple[int, ...]:
         """By seat, which of the players (counted from 0) sits there."""
@@ -34,6 +44,8 @@ class Fixture:
 
     def deal(self) -> Game:
         """The game as the first player to choose finds it."""
+        if self.start is not None:
+            return engine.from_bytes(self.start.state)
         game = engine.new(self.game, self.seed, **self.variant)
         for action in self.opening:
             game.apply(action)

@@ -156,8 +156,10 @@ _TEXTS = f"""
 """
 _MATCHES = f"""
     SELECT m.game, m.variant, m.plies - json_array_length(m.opening), json_group_array(s.player)
-    FROM (SELECT * FROM match WHERE status = 'finished' ORDER BY rowid DESC LIMIT {MATCHES}) m
-    JOIN seat s ON s.match = m.id GROUP BY m.id
+    FROM (
+        SELECT * FROM match WHERE status = 'finished' AND NOT EXISTS (SELECT 1 FROM run WHERE kind = 'probe')
+        ORDER BY rowid DESC LIMIT {MATCHES}
+    ) m JOIN seat s ON s.match = m.id GROUP BY m.id
 """
 
 

@@ -80,7 +80,9 @@ class Journal:
         """What an interrupted match goes on from when it begins again."""
         self._pasts[match] = past
 
-    def finished(self, fixture: Fixture, result: Result) -> None:
+    def finished(self, fixture: Fixture, result: Result | None) -> None:
+        if result is None:
+            return self._asked(fixture)
         seats = [
             tables.Seat(
                 match=fixture.id,
@@ -104,6 +106,12 @@ class Journal:
             plies=result.plies,
             forfeits=list(result.forfeits),
         )
+
+    def _asked(self, fixture: Fixture) -> None:
+        """It ended with one decision: nobody has won anything."""
+        plies = self._open[fixture.id].plies
+        self._close(fixture, "finished")
+        self._tell_match(fixture, "finished", scores=[], ranks=[], points=[], plies=plies, forfeits=[])
 
     def void(self, fixture: Fixture, why: str) -> None:
         """Trouble with a service ended it: it does not count."""
@@ -145,6 +153,8 @@ class Journal:
             seed = engine.derive(seed, "apart", player)
         name = decision_id(fixture.id, view.ply)
         turn = self.open_turn(name, player, seed)
+        if fixture.start is not None:
+            turn = turn._replace(relabelled=fixture.start.relabelled)
         past = self._pasts.get(fixture.id)
         if past is None or past.open != name:
             return turn

@@ -14,14 +14,16 @@ from orchestrator.journal import Journal
 from orchestrator.players import Player
 
 
-async def play(fixture: Fixture, players: Sequence[Player], journal: Journal) -> Result:
-    """Play a match to its end, from wherever the journal says it stands.
+async def play(fixture: Fixture, players: Sequence[Player], journal: Journal) -> Result | None:
+    """Play a match to its end, from wherever the journal says it stands. None where it ends with one decision.
 
     Raises Void (replay it), WallReached (no money for the next call), Halt (stop the run) or Stopped (asked to stop
     between two decisions).
     """
     game = fixture.deal()
     for earlier in journal.begin(fixture, game):
+        if fixture.start is not None:
+            return None
         if earlier.action is None:
             return forfeited(game, earlier.seat, earlier.fault)
         game.apply(earlier.action)
@@ -33,6 +35,8 @@ async def play(fixture: Fixture, players: Sequence[Player], journal: Journal) ->
         if decision.action is not None:
             game.apply(decision.action)
         journal.decided(fixture, view, state, decision)
+        if fixture.start is not None:
+            return None
         if decision.action is None:
             return forfeited(game, seat, decision.fault)
 

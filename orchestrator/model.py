@@ -95,6 +95,8 @@ class ModelPlayer:
         if self.mode == "decision" and len(view.legal) == 1:  # no service is asked to choose from one
             return Decision(view.legal[0].id, "ok", self.mode, probabilities={view.legal[0].id: 1.0})
         question = self._question(view)
+        if turn.relabelled:
+            question = prompts.relabelled(question, view)
         talk = Conversation(question, self.conduct)
         made = Decision(None, "ok", self.mode, question=question)
         while True:

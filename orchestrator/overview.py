@@ -26,6 +26,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.core import read_header
 from orchestrator.budget import PICO, names_of, walls
 from orchestrator.control import is_alive
 from orchestrator.record.sums import SUMMED
@@ -174,16 +175,21 @@ def _who(request: Mapping[str, Any]) -> str:
         return f"{str(request['control']).partition('?')[0]}, {len(request['arms'])} arms"
     models = request.get("models")
     names = [str(spec).partition("?")[0] for spec in models or request["players"]]
-    return ", ".join(names) if models else " vs ".join(names)
+    return ", ".join(names) if models or "positions" in request else " vs ".join(names)
 
 
 def _games(request: Mapping[str, Any]) -> str:
+    if "positions" in request:
+        saved = (read_header(bytes.fromhex(position)) for position in request["positions"])
+        return ", ".join(dict.fromkeys(game for game, _ in saved))
     return ", ".join(str(each["game"]) for each in request.get("games") or [request])
 
 
 def _planned(run: Mapping[str, Any]) -> int | None:
     """How many matches were asked for; None where this installation does not know the games."""
     request = run["request"]
+    if run["kind"] == "probe":
+        return int(request["pairs"])
     if run["kind"] == "duel":
         return int(request["pairs"]) * len(request["players"])
     from orchestrator.programme import GameShare, Opponent, Programme

@@ -114,6 +114,7 @@ class Turn(NamedTuple):
     on_leave: Callable[[CallMade], Awaitable[None]] = freely  # awaited as it leaves; may raise
     answered: Mapping[int, Reply] = {}  # by ask number: asked before an interruption, never asked again
     attempts: Mapping[int, int] = {}  # made before it, by ask number
+    relabelled: bool = False  # whether the marks of the seats are exchanged in what is asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,7 +257,16 @@ class Stage:
         turned = len(seating) - row.swap  # everybody moves back to where the order has them
         order = seating[turned:] + seating[:turned]
         return Fixture(
-            row.id, row.pair, row.swap, row.replay, row.seed, row.game, order, row.variant, tuple(row.opening)
+            row.id,
+            row.pair,
+            row.swap,
+            row.replay,
+            row.seed,
+            row.game,
+            order,
+            row.variant,
+            tuple(row.opening),
+            self.script.request.start(row.pair),
         )
 
 

@@ -1,9 +1,9 @@
 """What was asked of a run: read before anything is made, kept whole in the record, compared when it goes on.
 
-A duel, a tournament, a run for data and an ablation are asked for in different words (`DuelRequest`,
-`TournamentRequest`, `GenerateRequest`, `AblateRequest`) and played in the same way: all say who plays (`players`), and
-of each pair where (`board`) and from which deal (`deal`). Where pairs are chosen by results (`plan`), that is what they would be were they not, good enough
-for estimates; a run then asks the `Matchmaker` in its place.
+A duel, a tournament, a run for data, an ablation and a probe are asked for in words of their own (`DuelRequest`,
+`TournamentRequest`, `GenerateRequest`, `AblateRequest`, `ProbeRequest`) and played in the same way: all say who plays
+(`players`), and of each pair where (`board`) and from which deal (`deal`). Where pairs are chosen by results (`plan`),
+that is what they would be were they not, good enough for estimates; a run then asks the `Matchmaker` in its place.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import engine
+from orchestrator import probe
+from orchestrator.fixture import Start
 from orchestrator.matchmaking import Plan, Rotation
 from orchestrator.model import Conduct
-from orchestrator.programme import EACH_OTHER, SELF, Board, GameShare, Opponent, Programme
+from orchestrator.programme import EACH_OTHER, SELF, Board, GameShare, Opponent, Programme, game_text
 from orchestrator.ratings.stopping import Rule, read_rule
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import RECORD_FILE, Record
@@ -99,6 +101,10 @@ class Terms:
     def apart(self) -> Collection[int]:
         """Players (from 1) whose chance is their own; all others draw the same from the same deal."""
         return ()
+
+    def start(self, pair: int) -> Start | None:
+        """The position of which a pair's only match asks one decision; None: it is played from its deal to its end."""
+        return None
 
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
@@ -454,9 +460,126 @@ class TournamentRequest(Terms):
             raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
 
 
-Request = DuelRequest | GenerateRequest | TournamentRequest | AblateRequest
+class Question(NamedTuple):
+    """What one pair of a probe asks."""
+
+    player: int  # its number, from 1
+    position: int  # its place in the request, from 0
+    ask: probe.Ask
+
+
+@dataclass(frozen=True)
+class ProbeRequest(Terms):
+    """Positions that each player is shown in several ways, see `orchestrator/probe.py`. A pair is one question.
+
+    `players` are canonical specs; `positions` are bytes of games as hexadecimal text, so that the run stands by
+    itself whatever becomes of the record (`source`) that they were found on. How many pairs there are follows.
+    """
+
+    players: tuple[str, ...]
+    positions: tuple[str, ...]
+    source: str = ""
+    repeats: int = 1
+    symmetries: int = 2  # at most, of each position
+    relabel: bool = True
+
+    KIND: ClassVar = "probe"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        for what, names in (("player", self.players), ("position", self.positions)):
+            if not names:
+                raise ValueError(f"there is no {what}: a probe takes one or more")
+            if twice := _twice(names):
+                raise ValueError(f"{what} {twice[:60]} is given twice: leave one of them out")
+        for name, least in (("repeats", 1), ("symmetries", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name} is {value!r}: expected a whole number, {least} or more")
+        if self.opening:
+            raise ValueError(f"opening is {self.opening}: a probe begins in its positions, so leave it out")
+        object.__setattr__(self, "pairs", len(self.questions))
+        super().__post_init__()
+
+    @cached_property
+    def questions(self) -> tuple[Question, ...]:
+        """By pair: position after position, so that a run that ends early has whole comparisons."""
+        found = []
+        for place, state in enumerate(self.states):
+            seed = engine.derive(self.seed, "position", place)
+            every = probe.asks(state, seed, self.repeats, self.symmetries, self.relabel)
+            for number, spec in enumerate(self.players, 1):
+                in_words = spec.partition(":")[0] not in ("bot", "human", "policy")
+                found += [Question(number, place, ask) for ask in every if in_words or ask.kind != "relabel"]
+        return tuple(found)
+
+    @cached_property
+    def states(self) -> tuple[bytes, ...]:
+        """The positions as bytes. Raises ValueError for one in which there is nothing to choose."""
+        states = tuple(bytes.fromhex(position) for position in self.positions)
+        for state in states:
+            game = engine.from_bytes(state)
+            if len(game.legal_actions()) < 2:
+                raise ValueError(f"a position of {game.name()} leaves no choice: leave it out")
+        return states
+
+    @property
+    def games(self) -> tuple[GameShare, ...]:
+        """What is played."""
+        boards = {game_text(board.game, board.variant): board for board in self._boards}
+        return tuple(GameShare(board.game, board.variant) for board in boards.values())
+
+    @property
+    def title(self) -> str:
+        """Who plays, in few words."""
+        return "probe " + " ".join(spec.split("?")[0] for spec in self.players)
+
+    @property
+    def matches(self) -> int:
+        """Of all pairs together."""
+        return self.pairs
+
+    def board(self, pair: int) -> Board:
+        """Where a pair (from 0) is played; whoever is asked has every seat."""
+        question = self.questions[pair]
+        return self._boards[question.position]._replace(players=(question.player,))
+
+    def boards(self) -> list[tuple[Board, float]]:
+        """The different boards, each with the share of all pairs that is played on it."""
+        every = [self.board(pair) for pair in range(self.pairs)]
+        count = Counter((game_text(board.game, board.variant), board.players) for board in every)
+        alike = {(game_text(board.game, board.variant), board.players): board for board in every}
+        return [(board, count[key] / self.pairs) for key, board in alike.items()]
+
+    @cached_property
+    def _boards(self) -> list[Board]:
+        """By position."""
+        games = [engine.from_bytes(state) for state in self.states]
+        return [Board(game.name(), dict(game.variant()), (1,)) for game in games]
+
+    def deal(self, pair: int) -> int:
+        """The number of a pair's deal: chance is every question's own."""
+        return pair
+
+    def start(self, pair: int) -> Start | None:
+        """The position as a pair shows it."""
+        question = self.questions[pair]
+        return probe.shown(self.states[question.position], question.ask)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> ProbeRequest:
+        """Raises RecordError for what no version of this wrote."""
+        try:
+            conduct = Conduct(**data["conduct"])
+            lists = {name: tuple(data[name]) for name in ("players", "positions")}
+            return ProbeRequest(**{**data, **lists, "conduct": conduct})
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
+
+
+Request = DuelRequest | GenerateRequest | TournamentRequest | AblateRequest | ProbeRequest
 KINDS: Mapping[str, type[Request]] = {
-    kind.KIND: kind for kind in (DuelRequest, GenerateRequest, TournamentRequest, AblateRequest)
+    kind.KIND: kind for kind in (DuelRequest, GenerateRequest, TournamentRequest, AblateRequest, ProbeRequest)
 }
 
 

@@ -19,7 +19,14 @@ from orchestrator.model import Conduct
 from orchestrator.programme import game_text
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import Record
-from orchestrator.request import AblateRequest, GenerateRequest, Request, Terms, request_on_record
+from orchestrator.request import (
+    AblateRequest,
+    GenerateRequest,
+    ProbeRequest,
+    Request,
+    Terms,
+    request_on_record,
+)
 
 RUN_FILE = "run.toml"
 HOW = "how"  # the section of what may be changed
@@ -33,6 +40,11 @@ ABOUT: Mapping[str, str] = {
     "game": "what is played",
     "sprt": "two hypotheses of Elo; it stops where one is accepted",
     "until_ci": "±Elo; it stops where the interval is as narrow",
+    "source": "the run in which the positions were found",
+    "positions": "how many there are; they stand in the record",
+    "repeats": "how often each is shown again as it is",
+    "symmetries": "in how many other ways, mirrored or turned, at most",
+    "relabel": "true: and once with the marks of the seats exchanged",
     "opponent": "who the models play against, and in which proportion",
     "games": "matches, whole pairs of them: everybody plays a deal from every seat",
     "seed": "one seed gives one result",
@@ -76,6 +88,11 @@ def document(request: Request) -> dict[str, Any]:
         who = {name: data.pop(name) for name in ("control", "arms", "null")}
         del data["opponents"], data["games"]
         return {**who, "games": games, **data, **_mixes(request), "conduct": conduct, HOW: how}
+    if isinstance(request, ProbeRequest):
+        players, positions = data.pop("players"), len(data.pop("positions"))
+        asked = {"players": players, "source": data.pop("source"), "positions": positions}
+        del data["opening"]
+        return {**asked, **data, "conduct": conduct, HOW: how}
     players, name, variant = data.pop("players"), data.pop("game"), data.pop("variant")
     game = game_text(name, variant)
     return {"players": players, "game": game, "games": games, **data, "conduct": conduct, HOW: how}

@@ -28,7 +28,7 @@ NO_MODELS = ("bot", "human", "policy")
 
 def summary(result: RunResult) -> dict[str, Any]:
     """The last event of a run: plain JSON values."""
-    of_kind = {"generate": _of_data, "ablate": _of_an_ablation}
+    of_kind = {"generate": _of_data, "ablate": _of_an_ablation, "probe": _of_a_probe}
     return of_kind.get(result.run.kind, _of_a_duel)(result)
 
 
@@ -235,6 +235,33 @@ def _line_summary(line: Line) -> dict[str, Any]:
         "cost_usd": standing.cost_pico / 1e12,
         "cost_per_game_usd": _share_of(standing.cost_pico / 1e12, line.games),
         "unpriced_calls": standing.unpriced_calls,
+    }
+
+
+def _of_a_probe(result: RunResult) -> dict[str, Any]:
+    """`matches` are questions that were answered or given up; intervals are low, mean and high."""
+    from orchestrator.probe_record import answers, probed
+
+    found = answers(result.path)
+    players = []
+    for standing in result.standings:
+        label = standing.player.label
+        player = probed(label, found.players[label], found.symmetries)
+        ways = [way._asdict() for way in player.ways]
+        players.append(_player_summary(standing) | {"ways": ways, "verdict": player.verdict})
+    return {
+        "run": result.run.id,
+        "kind": result.run.kind,
+        "output": str(result.path),
+        "game": ", ".join(dict.fromkeys(game_text(board.game, board.variant) for board in result.boards)),
+        "status": result.run.status,
+        "stopped": result.run.reason or None,
+        "matches": found.asked,
+        "planned": found.planned,
+        "voids": result.voids,
+        "decisions": sum(standing.decisions for standing in result.standings),
+        "players": players,
+        **_bill(result.standings),
     }
 
 

@@ -29,6 +29,7 @@ from orchestrator.record import tables
 from orchestrator.record.database import RecordError
 from orchestrator.record.store import blob_text, blob_texts
 from orchestrator.record.untouched import untouched
+from orchestrator.request import ProbeRequest
 from prompts import Choice, Question
 from providers.base import Reply, Usage
 
@@ -82,6 +83,7 @@ def verify(path: Path) -> Verified:
             raise RecordError(f"{path} holds no run that began")
         found = Verified(run.id)
         conducts = {player.id: _conduct(player, path) for player in session.exec(select(tables.Player))}
+        relabelled = _relabelled(run)
         answers = _answers(session)
         if not answers:
             raise RecordError(f"no model answered in {path}: there is nothing to verify")
@@ -92,12 +94,20 @@ def verify(path: Path) -> Verified:
             if said is not None:
                 found.decisions += 1
                 found.answers += len(said)
-                _look(session, row, said, conducts[row.player], found)
+                _look(session, row, said, conducts[row.player], row.pair in relabelled, found)
         found.unmade = len(answers)
     return found
 
 
-_COLUMNS = "d.id, d.seat, d.player, d.mode, d.state, d.system_blob, d.user_blob, " + ", ".join(
+def _relabelled(run: tables.Run) -> set[int]:
+    """The pairs in which the marks of the seats were exchanged."""
+    if run.kind != ProbeRequest.KIND:
+        return set()
+    asked = ProbeRequest.from_json(run.request).questions
+    return {pair for pair, question in enumerate(asked) if question.ask.kind == "relabel"}
+
+
+_COLUMNS = "m.pair, d.id, d.seat, d.player, d.mode, d.state, d.system_blob, d.user_blob, " + ", ".join(
     f"d.{name}" for name in READ
 )
 _ORDER = "ORDER BY m.pair, m.swap, m.replay, d.ply"
@@ -129,7 +139,9 @@ def _conduct(player: tables.Player, path: Path) -> Conduct | None:
         raise RecordError(f"{player.label} of {path} cannot be asked as it was: {error}") from error
 
 
-def _look(session: Session, row: Any, said: list[Answer], conduct: Conduct | None, found: Verified) -> None:
+def _look(
+    session: Session, row: Any, said: list[Answer], conduct: Conduct | None, exchanged: bool, found: Verified
+) -> None:
     """One decision: its question, its answers, what came of them."""
     try:
         view = engine.from_bytes(row.state).view(row.seat)
@@ -137,6 +149,8 @@ def _look(session: Session, row: Any, said: list[Answer], conduct: Conduct | Non
             raise ValueError("its player is no model")
         form = question_form(conduct, row.mode)
         question = prompts.render(view, conduct.style, conduct.track, form=form)
+        if exchanged:
+            question = prompts.relabelled(question, view)
     except ValueError as error:
         found.asked.append(Changed(row.id, "position", "on record", f"cannot be asked about: {error}"))
         return

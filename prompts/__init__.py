@@ -12,7 +12,7 @@ from .question import (
     check_form,
     numbered,
 )
-from .render import Templates, render, styles
+from .render import Templates, marks, relabelled, render, styles
 
 __all__ = [
     "Answer",
@@ -24,8 +24,10 @@ __all__ = [
     "Unreadable",
     "UnreadableKind",
     "check_form",
+    "marks",
     "numbered",
     "parse",
+    "relabelled",
     "render",
     "styles",
 ]

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -47,6 +48,30 @@ def render(
     rules, and for a view whose seat is not to move.
     """
     return _shipped().render(view, style, track, notes, form)
+
+
+def marks(view: View) -> tuple[str, str] | None:
+    """How the two seats are called in what is shown, the view's own first; None where they have no marks."""
+    own, other = view.facts.get("mark"), view.facts.get("opponent_mark")
+    return (own, other) if isinstance(own, str) and isinstance(other, str) else None
+
+
+def relabelled(question: Question, view: View) -> Question:
+    """The question about `view` with the marks of the two seats exchanged wherever they stand alone: X for O.
+
+    In the rules, the drawing and the position alike, so that nothing else has changed. Raises ValueError where seats
+    have no marks.
+    """
+    both = marks(view)
+    if both is None:
+        raise ValueError(f"the seats of {view.game} have no marks that could be exchanged")
+    names = dict([both, both[::-1]])
+    alone = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, both))})(?!\w)")
+
+    def exchanged(text: str) -> str:
+        return alone.sub(lambda found: names[found[0]], text)
+
+    return replace(question, system=exchanged(question.system), user=exchanged(question.user))
 
 
 def styles() -> list[str]:

@@ -316,7 +316,8 @@ class Tally:
             return f"{', '.join(map(text.one_line, models))} · {text.one_line(self.game)}"
         if self.arms:
             return f"{text.one_line(self.specs[self.labels[0]])} and its arms · {text.one_line(self.game)}"
-        return f"{' vs '.join(map(text.one_line, self.labels))} · {self.game}"
+        between = ", " if self.kind == "probe" else " vs "
+        return f"{between.join(map(text.one_line, self.labels))} · {self.game}"
 
     def where(self) -> str:
         earlier = f" · {text.plural(self.earlier, 'match', 'matches')} played earlier" if self.earlier else ""
@@ -330,6 +331,8 @@ class Tally:
     @property
     def unit(self) -> str:
         """What a pair is called among so many."""
+        if self.kind == "probe":
+            return "question"
         return "deal" if self.most_seats > 2 else "pair"
 
     def pair_scores(self) -> list[float]:
@@ -484,6 +487,8 @@ class Tally:
             self.notices.append(ended(event, ""))
             return
         self.done += 1
+        if not event["scores"]:
+            return  # it ended with one decision
         self.played.setdefault(event["pair"], {})[event["swap"]] = moves
         ahead = event["ranks"].count(1)
         for seat, label in enumerate(event["seats"]):
@@ -589,6 +594,8 @@ def ended(event: Event, game: str) -> str:
     seats = [text.one_line(label) for label in event["seats"]]
     if event["status"] == "void":
         return f"{short(event['id'])}  {' vs '.join(seats)}  void: {text.one_line(event['reason'], 200)}"
+    if not event["scores"]:
+        return f"{short(event['id'])}  {seats[0]}  {game + ', ' if game else ''}asked"
     came = _between_two(seats, event["scores"]) if len(seats) == 2 else _at_a_table(seats, event)
     line = f"{short(event['id'])}  {came}  {game + ', ' if game else ''}{event['plies']} plies"
     for label, why in zip(seats, event["forfeits"], strict=True):

@@ -28,6 +28,10 @@ def result_table(summary: Mapping[str, Any], *, hint: bool = True) -> Renderable
     from rich.console import Group
     from rich.text import Text
 
+    if summary.get("kind") == "probe":
+        from orchestrator.cli.probe import result
+
+        return result(summary, hint=hint)
     if summary.get("kind") == "generate":
         return _data(summary, hint=hint)
     if summary.get("kind") == "ablate":

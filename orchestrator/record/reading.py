@@ -353,11 +353,14 @@ def _matches(db: sqlite3.Connection) -> list[Played]:
 
 
 def _boards(run: tables.Run, players: Mapping[int, tables.Player], matches: Iterable[Played]) -> list[Board]:
-    """Matches of one game and variant between the same players, together; a duel has its board before any match."""
+    """Matches of one game and variant between the same players, together; a duel has its board before any match.
+
+    A match in which one player has every seat has no result, and its board no pairs.
+    """
     boards: dict[Hashable, Board] = {}
 
     def board(game: str, variant: Mapping[str, int], sat: Iterable[int]) -> Board:
-        key = game, tuple(sorted(variant.items())), tuple(sorted(sat))
+        key = game, tuple(sorted(variant.items())), tuple(sorted(set(sat)))
         if key not in boards:
             boards[key] = Board(game, variant, [Standing(players[player]) for player in key[2]])
         return boards[key]

@@ -25,6 +25,7 @@ ORDER: tuple[str, ...] = (
     "money",
     "forecasts",
     "stated",
+    "probes",
     "ablation",
 )
 """The modules of this room that have sections, in the order of a report."""
