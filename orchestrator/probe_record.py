@@ -21,6 +21,7 @@ from orchestrator.programme import game_text
 from orchestrator.ratings.probes import ORIGINAL, REPEAT, Consistency, Shown, consistencies, pooled
 from orchestrator.record.database import RecordError
 from orchestrator.record.reading import driver, reading
+from orchestrator.record.untouched import untouched
 from orchestrator.request import ProbeRequest, Question
 
 RELABEL = "relabelled"
@@ -50,7 +51,7 @@ def positions(path: Path, count: int, seed: int, game: str = "") -> tuple[str, .
 
     Raises RecordError where a record has none.
     """
-    with reading(path) as session:
+    with untouched(path) as session:
         rows = driver(session).execute(CHOICES).fetchall()
     of_game = [row for row in rows if not game or game in (row[0], game_text(row[0], json.loads(row[1])))]
     by_models = [row for row in of_game if row[4]]
@@ -65,6 +66,15 @@ def positions(path: Path, count: int, seed: int, game: str = "") -> tuple[str, .
             f"no position of {path} looks other from another side: give a run that got further than its first plies"
         )
     return tuple(state.hex() for state in picked)
+
+
+def models(path: Path) -> tuple[str, ...]:
+    """Specs of a run's models, each once. Raises RecordError where it has none."""
+    with untouched(path) as session:
+        rows = driver(session).execute("SELECT spec FROM player WHERE style != '' ORDER BY id").fetchall()
+    if not rows:
+        raise RecordError(f"no model played in {path}: name whom to ask, as --player claude")
+    return tuple(dict.fromkeys(spec for (spec,) in rows))
 
 
 def spread(found: Iterable[Found], count: int, seed: int) -> list[bytes]:

@@ -82,6 +82,7 @@ class Behaviour:
     tokens       mean thinking tokens at medium effort, evenly between half and one and a half times that
     tokens_spread   sigma of their lognormal distribution in place of the even one: some answers think very long
     words        words of rationale beyond the sentence that names the move
+    first        rate of answers that name the first legal move, wherever it stands on the board
     cache        count the system prompt as written to a cache by a game's first question and read from it by
                  the later ones, in prompts that are long enough for a vendor to cache
     retry_after  seconds to wait that a 429 or 529 asks for
@@ -100,6 +101,7 @@ class Behaviour:
     spread: float = 0.0
     tokens: int = 40
     words: int = 0
+    first: float = 0.0
     cache: bool = True
     retry_after: float = 1.0
     wrong: Rates = ()
@@ -152,7 +154,8 @@ def amount(name: str, text: str) -> float:
     return value
 
 
-def _share(name: str, text: str) -> float:
+def share(name: str, text: str) -> float:
+    """As `amount`, of something that is at most 1."""
     if (value := amount(name, text)) > 1:
         raise ValueError(f"{name}={text}: expected a share, 0 to 1")
     return value
@@ -171,12 +174,13 @@ _SETTINGS: Mapping[str, Callable[[str, str], Any]] = {
     "tokens": _whole,
     "tokens_spread": amount,
     "words": _whole,
+    "first": share,
     "cache": lambda name, text: _whole(name, text) != 0,
     "retry_after": amount,
     "batch_latency": amount,
     "batch_spread": amount,
     "forecaster": _forecaster,
-    "unfaithful": _share,
+    "unfaithful": share,
 }
 OPTIONS = (*_SETTINGS, *WRONG, *FAULTS, "fail", *BATCH_FAULTS)
 
@@ -283,7 +287,7 @@ class StandIn:
             usage=replace(self._prompt(request, ask), tier="decision"),
             finish="refusal" if refused else "stop",
             finish_detail="refusal" if refused else "choice",
-            probabilities=None if refused else _shares([n for n, _ in ask.listed], number, digest),
+            probabilities=None if refused else shares([n for n, _ in ask.listed], number, digest),
             model=self.model,
             request_id=f"sim_{digest[:10].hex()}",
             latency_s=_spread(self.behaviour.latency, self.behaviour.spread, _unit(digest, 2)),
@@ -341,6 +345,8 @@ class StandIn:
         import engine
 
         action = self._bot.choose(ask.game, engine.Rng(seed))
+        if engine.Rng(engine.derive(seed, "first")).uniform() < self.behaviour.first:
+            action = ask.game.legal_actions()[0]
         others = (other for other in ask.game.legal_actions() if other != action)
         return [_pick(ask, action), *(_pick(ask, other) for other in list(others)[:1])]
 
@@ -490,7 +496,7 @@ def _unit(digest: bytes, index: int) -> float:
     return int.from_bytes(digest[8 * index : 8 * index + 7]) / (1 << 56)
 
 
-def _shares(numbers: list[int], best: int, digest: bytes) -> dict[int, float]:
+def shares(numbers: list[int], best: int, digest: bytes) -> dict[int, float]:
     """A probability for each number, to six places and together 1; the best has the most."""
     pulls = {n: _unit(blake2b(digest + b"%d" % n, digest_size=8).digest(), 0) for n in numbers}
     weights = {n: exp(pull + (_LEAD if n == best else 0.0)) for n, pull in pulls.items()}

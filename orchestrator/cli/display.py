@@ -842,6 +842,9 @@ def _players(tally: Tally, width: int) -> Table:
             for label, counts in tally.players.items()
         ]
         return standings(rows, fitting(rows, OF_ARMS, width), name="arm", cut_to=width)
+    if tally.kind == "probe":  # nobody wins or loses there
+        rows = [Row(label, _live_figures(counts)) for label, counts in tally.players.items()]
+        return standings(rows, fitting(rows, ASKED, width), cut_to=width)
     if len(tally.players) <= 2:
         return card({label: _live_figures(counts) for label, counts in tally.players.items()})
     best = sorted(tally.players.items(), key=lambda one: -one[1].score / max(1, one[1].matches))

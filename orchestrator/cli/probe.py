@@ -88,30 +88,20 @@ def read_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def new_request(asked: dict[str, Any]) -> ProbeRequest:
     """With positions of the run, and its models where nobody was named. Raises RecordError, ValueError."""
-    from orchestrator.probe_record import positions
+    from orchestrator.probe_record import models, positions
     from orchestrator.request import ProbeRequest
 
     asked = playing.drawn(asked)
     source: Path | None = asked.pop("source", None)
     if source is None:
         raise click.UsageError("positions of which run? For example: orchestrator probe runs/NAME")
-    asked.setdefault("players", models_of(source))
+    if "players" not in asked:
+        asked["players"] = models(source)
     count, game = asked.pop("count", POSITIONS), asked.pop("game", "")
     found = positions(source, count, asked["seed"], game)
     if len(found) < count:
         click.echo(f"{source} has {text.plural(len(found), 'position')} that differ, not {count}", err=True)
     return ProbeRequest(**asked, positions=found, source=str(source))
-
-
-def models_of(source: Path) -> tuple[str, ...]:
-    """Specs of a run's models, each once. Raises ValueError where it has none."""
-    from orchestrator.record.reading import run_result
-
-    players = [standing.player for standing in run_result(source).standings]
-    specs = tuple(dict.fromkeys(player.spec for player in players if player.style))
-    if not specs:
-        raise ValueError(f"no model played in {source}: name whom to ask, as --player claude")
-    return specs
 
 
 def same(asked: dict[str, Any], known: Request) -> dict[str, Any]:

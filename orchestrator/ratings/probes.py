@@ -9,8 +9,9 @@ that some positions have one obvious move and others five good ones.
   the ratio of cluster totals as in `quality`.
 - drop: the repeat's share less the other's, paired by position, from -1 to 1; 95 %, as between two players of a table
   (`shares.lead`). Above 0 the way it is drawn matters.
-- fine: the share of answers whose choice is worth what the original's is worth, where grades know: between two moves
-  that both win it is no fault to change. A choice that is the same is fine.
+- fine: the share of answers whose choice is worth no less than the original's, where grades know: between two moves
+  that both win it is no fault to change. A choice that is the same is fine; so is a regret larger by no more than
+  NOISE, because what a search says of two positions differs a little even where they are one.
 - loss: the regret of the other answers less that of original and repeats together, paired by position, in the units of
   `quality`: -2 to 2. Above 0 the player plays worse there.
 
@@ -29,10 +30,11 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from math import fsum
 from typing import NamedTuple
 
-from orchestrator.ratings.quality import CLOSE, ratio
+from orchestrator.ratings.quality import ratio
 from orchestrator.ratings.shares import Share, lead
 
 ORIGINAL, REPEAT = "original", "repeat"
+NOISE = 0.05
 
 
 class Shown(NamedTuple):
@@ -81,7 +83,7 @@ def _consistency(way: str, answers: Mapping[str, Sequence[Shown]]) -> Consistenc
     told = [each for each in answers[way] if each.same is not None]
     before = {each.position: each.regret for each in answers[ORIGINAL] if each.regret is not None}
     graded = [
-        (each.position, bool(each.same) or abs(each.regret - before[each.position]) < CLOSE)
+        (each.position, bool(each.same) or each.regret - before[each.position] <= NOISE)
         for each in told
         if each.regret is not None and each.position in before
     ]

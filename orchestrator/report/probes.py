@@ -27,7 +27,7 @@ COLUMNS = (
 NOTES = (
     "Same move: the choice, mapped back, is that of the position as it was found. Drop: how much less often than when "
     "it is asked again in the same words, paired by position.",
-    "As good: the same move or one worth as much, where the run was graded. Loss: mean regret beyond that in the "
+    "As good: the same move or one worth no less, where the run was graded. Loss: mean regret beyond that in the "
     "original and repeated position; a win given away for a draw is 1.",
 )
 
