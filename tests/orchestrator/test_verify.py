@@ -128,7 +128,9 @@ def test_a_stricter_reader_is_seen_where_it_would_ask_again(run, monkeypatch) ->
 
 def test_only_the_rationale_may_be_read_differently(run, monkeypatch) -> None:
     strict = prompts.parse
-    monkeypatch.setattr(prompts, "parse", lambda *asked, **more: changed(strict(*asked, **more), rationale=""))
+    monkeypatch.setattr(
+        prompts, "parse", lambda *asked, **more: changed(strict(*asked, **more), rationale="")
+    )
     found = verify(run)
     assert {each.decision for each in found.read} == set(ids(run, "d.rationale != ''"))
     assert {each.what for each in found.read} == {"rationale"}
