@@ -212,13 +212,16 @@ def _phrases() -> _Phrases:
     data = tomllib.loads((Path(__file__).parent / "stated.toml").read_text("utf-8"))
     words = {name: _one_of(listed) for name, listed in data["words"].items()}
     filler = words.pop("filler")
-    gap = rf"(?:[\s:=\"'(#>-]*(?<![\w'])(?:{filler})(?![\w']))*[\s:=\"'(#>-]*(?P<move>[\ue000-\uf8ff])"
+    bare = r"(?P<move>[\ue000-\uf8ff])"
+    gap = rf"(?:[\s:=\"'(#>-]*(?<![\w'])(?:{filler})(?![\w']))*[\s:=\"'(#>-]*{bare}"
     names = re.compile(r"\{(\w+)\}")
 
     def compiled(name: str) -> list[re.Pattern[str]]:
         phrases = (names.sub(lambda found: rf"(?:{words[found[1]]})", text) for text in data["phrases"][name])
         return [
-            re.compile(phrase.replace("<move>", gap).replace(r"\W", r"[^\w\ue000-\uf8ff]"))
+            re.compile(
+                phrase.replace("<move>", gap).replace("<bare>", bare).replace(r"\W", r"[^\w\ue000-\uf8ff]")
+            )
             for phrase in phrases
         ]
 
@@ -278,9 +281,13 @@ def _legal(mention: _Mention, names: _Names) -> tuple[str, ...]:
 
 
 _FIRST_PERSON = re.compile(r"(?:and |so |but )?(?:i|we|me)\b")
-_LAST_WORDS = re.compile(r"(?:\S+\s+){0,2}\Z")
 _LIKEWISE = re.compile(r"\b(?:so|as|neither|nor) (?:does|do|is|are|would|will)\b")
 _AFRESH = ("so ", "so:", "so,", "therefore", "thus", "hence", "but ", "and i")
+
+
+def _last_words(sentence: str, end: int) -> int:
+    """Where the two words before a place begin."""
+    return end - len(" ".join(sentence[:end].rsplit(None, 2)[-2:])) - 1 if sentence[:end].split() else end
 
 
 def _counts(sentence: str, found: re.Match[str], end: int, phrase: _Phrase) -> bool:
@@ -297,7 +304,7 @@ def _counts(sentence: str, found: re.Match[str], end: int, phrase: _Phrase) -> b
         return False
     begins = max((match.end() for match in _CLAUSE.finditer(left)), default=0)
     if own:  # whoever says "I" begins a clause, which only the words just before it can turn
-        begins = max(begins, _LAST_WORDS.search(sentence, 0, found.start()).start())
+        begins = max(begins, _last_words(sentence, found.start()))
     clause = left[begins:]
     anew = found[0].startswith("and ") or (own and fresh)
     if not anew and phrases.times.search(clause):

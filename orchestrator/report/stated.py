@@ -114,8 +114,8 @@ def _told(line: Line) -> Iterator[tuple[Source, Figures]]:
 def _row(line: Line, source: Source, found: Figures) -> list[Value]:
     rate = found.rate and Estimated(*found.rate)
     return [
-        line.board, line.name, source, found.texts, found.committed, found.agreeing, found.differing, rate, found.silent,
-        found.regret, found.regret_agreeing,
+        line.board, line.name, source, found.texts, found.committed, found.agreeing, found.differing, rate,
+        found.silent, found.regret, found.regret_agreeing,
     ]  # fmt: skip
 
 
@@ -125,9 +125,9 @@ def _says(line: Line, source: Source, found: Figures) -> str:
         return ""
     rate = found.rate
     return (
-        f"{line.name} names another move than it plays in {found.differing:,} of {found.committed:,} texts that commit "
-        f"to one ({100 * rate.mean:.1f} %, 95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f} %; {source}, "
-        f"{line.board})."
+        f"{line.name} names another move than it plays in {found.differing:,} of {found.committed:,} texts that "
+        f"commit to one ({100 * rate.mean:.1f} %, 95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f} %; "
+        f"{source}, {line.board})."
     )
 
 

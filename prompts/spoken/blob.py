@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection
 
 _RANKS = {
-    "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "T", "10": "T",
-    "jack": "J", "queen": "Q", "king": "K", "ace": "A", "könig": "K", "dame": "Q", "bube": "J",
+    "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "T",
+    "10": "T",    "jack": "J", "queen": "Q", "king": "K", "ace": "A", "könig": "K", "dame": "Q", "bube": "J",
 }  # fmt: skip
 _SUITS = {"♠": "S", "♥": "H", "♦": "D", "♣": "C", "pik": "S", "herz": "H", "karo": "D", "kreuz": "C"}
 _ENGLISH = {"spade": "S", "heart": "H", "diamond": "D", "club": "C"}

@@ -6,15 +6,16 @@ from collections.abc import Collection
 
 WORDS = ("one", "two", "three", "four", "five", "six", "seven")
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
+_GERMAN = ("eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben")
 _NUMBER = rf"(?:\d+|{'|'.join(WORDS)})"
 _ORDINAL = rf"(?:\d(?:st|nd|rd|th)|{'|'.join(ORDINALS)})"
 SAYS = (
     rf"(?i:columns?(?: number| no\.)? #?{_NUMBER}(?![\w.-]\w)|{_ORDINAL}[ -]column|col(?:\.|umn)? ?\d"
     r"|(?:the )?(?:far|extreme|outer)[ -]?(?:left|right)(?:most)?(?: (?:edge|column|side))*"
     r"|(?:left|right)[ -]?most(?: (?:edge|column|side))*|(?:left|right) edge(?: column)?"
-    r"|(?<!off[ -])(?:cent(?:er|re)|middle|central)(?: column)?|spalte (?:\d|eins|zwei|drei|vier|fünf|sechs|sieben)|mitte)"
+    r"|(?<!off[ -])(?:cent(?:er|re)|middle|central)(?: column)?"
+    rf"|spalte (?:\d|{'|'.join(_GERMAN)})|mitte)"
 )
-_GERMAN = ("eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben")
 
 
 def meant(said: str, legal: Collection[str]) -> tuple[str, ...]:
