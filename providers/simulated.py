@@ -287,7 +287,7 @@ class StandIn:
             usage=replace(self._prompt(request, ask), tier="decision"),
             finish="refusal" if refused else "stop",
             finish_detail="refusal" if refused else "choice",
-            probabilities=None if refused else shares([n for n, _ in ask.listed], number, digest),
+            probabilities=None if refused else _shares([n for n, _ in ask.listed], number, digest),
             model=self.model,
             request_id=f"sim_{digest[:10].hex()}",
             latency_s=_spread(self.behaviour.latency, self.behaviour.spread, _unit(digest, 2)),
@@ -496,7 +496,7 @@ def _unit(digest: bytes, index: int) -> float:
     return int.from_bytes(digest[8 * index : 8 * index + 7]) / (1 << 56)
 
 
-def shares(numbers: list[int], best: int, digest: bytes) -> dict[int, float]:
+def _shares(numbers: list[int], best: int, digest: bytes) -> dict[int, float]:
     """A probability for each number, to six places and together 1; the best has the most."""
     pulls = {n: _unit(blake2b(digest + b"%d" % n, digest_size=8).digest(), 0) for n in numbers}
     weights = {n: exp(pull + (_LEAD if n == best else 0.0)) for n, pull in pulls.items()}
