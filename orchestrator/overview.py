@@ -173,7 +173,7 @@ def state(status: str, reason: str, directory: Path) -> str:
 def _who(request: Mapping[str, Any]) -> str:
     if "control" in request:
         return f"{str(request['control']).partition('?')[0]}, {len(request['arms'])} arms"
-    models = request.get("models")
+    models = request.get("models") or ("active" in request and request["players"])
     names = [str(spec).partition("?")[0] for spec in models or request["players"]]
     return ", ".join(names) if models or "positions" in request else " vs ".join(names)
 
@@ -195,6 +195,8 @@ def _planned(run: Mapping[str, Any]) -> int | None:
     from orchestrator.programme import GameShare, Opponent, Programme
 
     try:
+        if run["kind"] == "tournament":
+            return int(request["pairs"]) * GameShare(request["game"], request["variant"]).seats
         games = [GameShare(**each) for each in request["games"]]
         seats = {each.seats for each in games}
         if len(seats) == 1:

@@ -90,8 +90,8 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _remarks_on_pairs(summary: Mapping[str, Any]) -> list[str]:
-    """Which matches count for what; an ablation says it of each arm, a probe has none."""
-    if summary.get("kind") in ("ablate", "probe"):
+    """Which matches count for what; the other kinds say it of each of their lines."""
+    if summary.get("kind") in ("ablate", "probe", "tournament"):
         return []
     lines = []
     players = len(summary["players"])

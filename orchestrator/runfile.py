@@ -1,8 +1,9 @@
 """`DIR/run.toml`: what was asked of a run, for people to read; and what may change when the run goes on.
 
 The record decides. What is asked now, on the command line or by editing the file, is held against it in the words
-of the file: what says only how the run is played takes effect, a run for data may be made longer, everything else
-is refused by name. A duel and an ablation are not made longer: whoever plays on until the result pleases has none.
+of the file: what says only how the run is played takes effect, a run for data and a tournament may be made longer,
+everything else is refused by name. A duel and an ablation are not made longer: whoever plays on until the result
+pleases has none.
 The file may be lost; it is written again when the run goes on. It holds no key, because nothing that was asked does.
 """
 
@@ -25,6 +26,7 @@ from orchestrator.request import (
     ProbeRequest,
     Request,
     Terms,
+    TournamentRequest,
     request_on_record,
 )
 
@@ -47,6 +49,10 @@ ABOUT: Mapping[str, str] = {
     "relabel": "true: and once with the marks of the seats exchanged",
     "opponent": "who the models play against, and in which proportion",
     "games": "matches, whole pairs of them: everybody plays a deal from every seat",
+    "pairs": "in all; each is two matches, or as many as a table has seats",
+    "active": "true: pairs are chosen by what they tell of the ranks for their money",
+    "step": "of an active tournament: pairs chosen at a time",
+    "until_ranked": "likewise: it stops once no rank is open by more places",
     "seed": "one seed gives one result",
     "opening": "random plies before each pair begins",
     "price": "$ per million tokens, as IN,OUT, for models without a known price",
@@ -79,7 +85,7 @@ def document(request: Request) -> dict[str, Any]:
     data = request.to_json()
     how = {name: data.pop(name) for name in request.HOW}
     conduct = data.pop("conduct")
-    del data["pairs"]
+    pairs = data.pop("pairs")
     games = request.matches
     if isinstance(request, GenerateRequest):
         models, _, _ = data.pop("models"), data.pop("opponents"), data.pop("games")
@@ -93,9 +99,10 @@ def document(request: Request) -> dict[str, Any]:
         asked = {"players": players, "source": data.pop("source"), "positions": positions}
         del data["opening"]
         return {**asked, **data, "conduct": conduct, HOW: how}
+    unit = {"pairs": pairs} if isinstance(request, TournamentRequest) else {"games": games}
     players, name, variant = data.pop("players"), data.pop("game"), data.pop("variant")
     game = game_text(name, variant)
-    return {"players": players, "game": game, "games": games, **data, "conduct": conduct, HOW: how}
+    return {"players": players, "game": game, **unit, **data, "conduct": conduct, HOW: how}
 
 
 def _mixes(request: GenerateRequest | AblateRequest) -> dict[str, dict[str, float]]:
@@ -130,7 +137,8 @@ def read(directory: Path) -> dict[str, Any] | None:
 
 
 def _toml(request: Request) -> str:
-    may_grow = ", and `games` may be made more" if isinstance(request, GenerateRequest) else ""
+    grows = {"generate": "games", "tournament": "pairs"}.get(request.KIND)
+    may_grow = f", and `{grows}` may be made more" if grows else ""
     return f"""\
 # What was asked of this run, an `orchestrator {request.KIND}`. To go on with it:
 #
@@ -183,6 +191,8 @@ def _edited(known: Request, said: Mapping[str, Any] | None, directory: Path) -> 
     changed = {name: flat[f"{HOW}.{name}"] for name in known.HOW}
     if isinstance(known, GenerateRequest) and flat["games"] != known.matches:
         changed["pairs"] = known.longer(flat["games"]).pairs
+    if isinstance(known, TournamentRequest):
+        changed["pairs"] = flat["pairs"]
     try:
         replace(known, **changed)
     except ValueError as error:
@@ -219,6 +229,8 @@ def _refuse_other(known: Request, wanted: Mapping[str, Any], where: str, directo
 def _may_change(known: Request, name: str, value: Any) -> bool:
     if isinstance(known, GenerateRequest) and name == "games":
         return isinstance(value, int) and value > known.matches
+    if isinstance(known, TournamentRequest) and name == "pairs":
+        return isinstance(value, int) and value > known.pairs
     return name in [f"{HOW}.{option}" for option in known.HOW]
 
 

@@ -3,7 +3,8 @@
 Two players have an Elo difference (`elo`); a table of more has none, but says by how much the first of it is
 ahead of the second (`lead`, in shares of opponents beaten). A run for data compares nobody: it says of every
 model, against whom and in what, how much there is and of what kind (`lines`). An ablation says of every arm how it
-stands to the control (`arms`).
+stands to the control (`arms`). A tournament has a rank for everybody (`ranking`) and who met whom how often
+(`meetings`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from orchestrator.ablation import Arm, Held, ablation, beside, differs, repeated, said
 from orchestrator.programme import SELF, game_text
+from orchestrator.ranking import ranking
 from orchestrator.ratings.pairs import Repeats, estimate
 from orchestrator.ratings.pentanomial import Sides, shape
 from orchestrator.ratings.shares import lead, share
@@ -28,7 +30,12 @@ NO_MODELS = ("bot", "human", "policy")
 
 def summary(result: RunResult) -> dict[str, Any]:
     """The last event of a run: plain JSON values."""
-    of_kind = {"generate": _of_data, "ablate": _of_an_ablation, "probe": _of_a_probe}
+    of_kind = {
+        "generate": _of_data,
+        "ablate": _of_an_ablation,
+        "probe": _of_a_probe,
+        "tournament": _of_a_tournament,
+    }
     return of_kind.get(result.run.kind, _of_a_duel)(result)
 
 
@@ -319,6 +326,22 @@ def _held_summary(held: Held) -> dict[str, Any]:
         "p": compared.p,
         "exact": compared.exact,
         "holm": held.holm,
+    }
+
+
+# ── a tournament ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _of_a_tournament(result: RunResult) -> dict[str, Any]:
+    """See `ranking`. `active` says whether pairs were chosen by what they tell."""
+    found = _of_run(result)
+    return {
+        **found,
+        "game": found["game"] or game_text(result.run.request["game"], result.run.request["variant"]),
+        "active": result.run.request["active"],
+        "players": [_player_summary(standing) for standing in result.standings],
+        **ranking(result),
+        **_bill(result.standings),
     }
 
 

@@ -16,6 +16,7 @@ import click
 SECTIONS = {
     "Play": {
         "duel": "Play matches between two players or more, on record.",
+        "tournament": "Everybody plays everybody, or whoever tells most of the ranks.",
         "generate": "Play games for data: models against a mix of opponents.",
         "ablate": "Compare styles, tracks, efforts or models, arm by arm with a control.",
     },

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from orchestrator.ratings.bradley_terry import Result
     from orchestrator.record.reading import RunResult
 
 MODES = ("auto", "live", "plain", "json", "none")
@@ -61,6 +62,17 @@ CAME_OF_IT = (
 ASKED = ("cost", "calls", "time to a move")
 PLACE = ("games", "W/D/L", "legal", "cost", "forfeits", "decisions", "failed calls")  # of a run for data
 OF_ARMS = ("score", "won / drawn / lost", "forfeits", "illegal answers", *ASKED)  # of an ablation
+OF_A_TOURNAMENT = (
+    "live Elo",
+    "score",
+    "matches",
+    "cost",
+    "W/D/L",
+    "forfeits",
+    "illegal",
+    "calls",
+    "time to a move",
+)
 LINES_ABOVE_PLACES = 12  # of the live table of a run for data, with those below
 
 
@@ -299,6 +311,7 @@ class Tally:
     flying: dict[str, str] = field(default_factory=dict)  # match id -> what happened last in it
     failures: Counter[str] = field(default_factory=Counter)  # of calls, by kind
     faults: Counter[str] = field(default_factory=Counter)  # of forfeits, likewise
+    results: list[Result] = field(default_factory=list)  # of a tournament, as they came
     places: dict[Place, Counts] = field(default_factory=dict)
     at: dict[str, dict[str, Place]] = field(default_factory=dict)  # by match and label, where that counts
     notices: deque[str] = field(default_factory=lambda: deque(maxlen=NOTICES_SHOWN))
@@ -316,8 +329,8 @@ class Tally:
             return f"{', '.join(map(text.one_line, models))} · {text.one_line(self.game)}"
         if self.arms:
             return f"{text.one_line(self.specs[self.labels[0]])} and its arms · {text.one_line(self.game)}"
-        between = ", " if self.kind == "probe" else " vs "
-        return f"{between.join(map(text.one_line, self.labels))} · {self.game}"
+        between = ", " if self.kind in ("probe", "tournament") else " vs "
+        return f"{between.join(map(text.one_line, self.labels))} · {text.one_line(self.game)}"
 
     def where(self) -> str:
         earlier = f" · {text.plural(self.earlier, 'match', 'matches')} played earlier" if self.earlier else ""
@@ -339,6 +352,12 @@ class Tally:
         """Player 1's mean score of every complete pair."""
         size = len(self.labels)
         return [sum(swaps.values()) / size for swaps in self.scores.values() if len(swaps) == size]
+
+    def complete(self) -> int:
+        """Pairs that were played from all sides."""
+        if self.kind == "tournament":
+            return sum(len(swaps) == self.most_seats for swaps in self.played.values())
+        return len(self.pair_scores())
 
     def distinct_pairs(self) -> int:
         """Complete pairs without exact repeats; matches from before a resume are told apart from later ones."""
@@ -445,9 +464,24 @@ class Tally:
                 latencies,
             )
         for match in result.matches:
-            if match.scores and self.kind == "duel":
-                self.scores.setdefault(match.pair, {})[match.swap] = match.scores[1]
+            if match.scores and self.kind in ("duel", "tournament"):
+                self.scores.setdefault(match.pair, {})[match.swap] = match.scores.get(1, 0.0)
                 self.played.setdefault(match.pair, {})[match.swap] = hash(match.went)
+        if self.kind == "tournament":
+            self._recall_results(result)
+
+    def _recall_results(self, result: RunResult) -> None:
+        labels = {standing.player.id: standing.player.label for standing in result.standings}
+        finished = [match for match in result.matches if match.scores]
+        for match in sorted(finished, key=lambda match: match.finished or 0.0):
+            self._came(
+                [labels[player] for player in match.sat], [match.scores[player] for player in match.sat]
+            )
+
+    def _came(self, labels: Sequence[str], scores: Sequence[float]) -> None:
+        from orchestrator.ratings.bradley_terry import Result
+
+        self.results.append(Result(tuple(labels), tuple(scores)))
 
     def _recall_places(self, result: RunResult) -> None:
         from orchestrator.summary import lines, plain
@@ -490,6 +524,8 @@ class Tally:
         if not event["scores"]:
             return  # it ended with one decision
         self.played.setdefault(event["pair"], {})[event["swap"]] = moves
+        if self.kind == "tournament":
+            self._came(event["seats"], event["scores"])
         ahead = event["ranks"].count(1)
         for seat, label in enumerate(event["seats"]):
             rank, points = event["ranks"][seat], event["points"][seat]
@@ -802,10 +838,10 @@ def _score_line(tally: Tally) -> Text:
     from orchestrator.ratings.pairs import estimate
 
     scores = tally.pair_scores()
-    names = [text.one_line(label) for label in tally.labels]
+    names = [text.one_line(label) for label in tally.labels] if tally.kind == "duel" else []
     reached = [text.points(tally.players[label].score) for label in tally.labels]
     line = Text(f"{names[0]} {reached[0]} – {reached[1]} {names[1]}   " if len(names) == 2 else "", "bold")
-    line.append(f"{len(scores)} of {text.plural(tally.pairs, tally.unit)}", "default not bold")
+    line.append(f"{tally.complete()} of {text.plural(tally.pairs, tally.unit)}", "default not bold")
     estimated = estimate(scores, tally.independent_pairs()) if scores and len(names) == 2 else None
     if estimated is not None:
         interval = text.elo(estimated.elo_low, estimated.elo, estimated.elo_high)
@@ -845,6 +881,8 @@ def _players(tally: Tally, width: int) -> Table:
     if tally.kind == "probe":  # nobody wins or loses there
         rows = [Row(label, _live_figures(counts)) for label, counts in tally.players.items()]
         return standings(rows, fitting(rows, ASKED, width), cut_to=width)
+    if tally.kind == "tournament" and tally.most_seats == 2:
+        return _rated_so_far(tally, width)
     if len(tally.players) <= 2:
         return card({label: _live_figures(counts) for label, counts in tally.players.items()})
     best = sorted(tally.players.items(), key=lambda one: -one[1].score / max(1, one[1].matches))
@@ -852,6 +890,30 @@ def _players(tally: Tally, width: int) -> Table:
     asked = any(counts.calls for counts in tally.players.values())
     columns = fitting(rows, CAME_OF_IT + ASKED if asked else CAME_OF_IT, width)
     return standings(rows, columns, cut_to=width)
+
+
+def _rated_so_far(tally: Tally, width: int) -> Table:
+    """Everybody by Elo as matches come in: that depends on their order and is no result, but is there at any time."""
+    from orchestrator.ratings.elo import START, live
+
+    found = live(tally.results)
+    elo = found[-1][1] if found else {}
+    best = sorted(tally.players.items(), key=lambda one: -elo.get(one[0], START))
+    rows = [
+        Row(
+            label,
+            _table_figures(counts)
+            | {
+                "live Elo": f"{elo.get(label, START):.0f}",
+                "matches": str(counts.matches),
+                "W/D/L": f"{counts.wins}/{counts.draws}/{counts.losses}",
+            },
+        )
+        for label, counts in best
+    ]
+    asked = any(counts.calls for counts in tally.players.values())
+    columns = [name for name in OF_A_TOURNAMENT if asked or name not in ASKED]
+    return standings(rows, fitting(rows, columns, width), cut_to=width)
 
 
 def _table_figures(counts: Counts) -> dict[str, str]:

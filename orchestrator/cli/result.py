@@ -1,8 +1,9 @@
 """The result of a run on a screen: the figures side by side, then what can and cannot be said of them.
 
 Two players stand beside each other, a figure a line; the players of a table stand below each other, the best
-first. A run for data has a table for each model, with a line for everybody it met in each game; an ablation has its
-own (`arms.py`). It is drawn from the summary, and thus from the record; `display` and `show` print the same.
+first. A run for data has a table for each model, with a line for everybody it met in each game; an ablation
+(`arms.py`) and a tournament (`ranking.py`) have their own. It is drawn from the summary, and thus from the record;
+`display` and `show` print the same.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ def result_table(summary: Mapping[str, Any], *, hint: bool = True) -> Renderable
         from orchestrator.cli.arms import arms_table
 
         return arms_table(summary, hint=hint)
+    if summary.get("kind") == "tournament":
+        from orchestrator.cli.ranking import ranking_table
+
+        return ranking_table(summary, hint=hint)
     names = " vs ".join(text.one_line(player["label"]) for player in summary["players"])
     played = text.plural(summary["matches"], "match", "matches")
     of = "" if summary["matches"] == summary["planned"] else f" of {summary['planned']}"

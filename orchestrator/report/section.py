@@ -17,7 +17,17 @@ from typing import Any, Literal, NamedTuple
 
 from orchestrator.record.reading import RunResult, run_result
 
-ORDER: tuple[str, ...] = ("results", "ratings", "quality", "protocol", "money", "forecasts", "stated", "probes", "ablation",)
+ORDER: tuple[str, ...] = (
+    "results",
+    "ratings",
+    "quality",
+    "protocol",
+    "money",
+    "forecasts",
+    "stated",
+    "probes",
+    "ablation",
+)
 """The modules of this room that have sections, in the order of a report."""
 
 
