@@ -226,7 +226,10 @@ def test_a_forecast_is_of_the_score_that_is_recorded() -> None:
     assert (
         "how likely you are to win this match" in two.system and "a draw counts as half a win" in two.system
     )
-    assert "how many you expect to finish ahead of" in three.system and "a tie counts as half" in three.system
+    assert (
+        "the share of the other players that you expect to finish ahead of" in three.system
+        and "a tie counts as half" in three.system
+    )
     assert "draw counts" not in three.system and "finish ahead" not in two.system
 
 
