@@ -153,7 +153,9 @@ def check(count: int) -> str:
     drawn = random.Random(count).sample(known, count)
     for position, outcome in zip(drawn, by_search(drawn), strict=True):
         if book.outcome(position.key()) != outcome:
-            raise SystemExit(f"after {position.columns} the book says {book.outcome(position.key())}, not {outcome}")
+            raise SystemExit(
+                f"after {position.columns} the book says {book.outcome(position.key())}, not {outcome}"
+            )
     return f"{count} of {len(known)} positions searched and right, {process_time() - began:.0f} CPU s"
 
 

@@ -43,6 +43,13 @@ class Solver:
         scores = self.action_values(game, nodes)
         return {a: None if score is None else (score > 0) - (score < 0) for a, score in scores.items()}
 
+    def unbeaten(self, game: Game, nodes: int) -> list[int]:
+        """What is left to choose from where `best_action` gave up: the actions that nothing beats in who wins.
+
+        All legal ones where that takes more than about `nodes` positions more.
+        """
+        return game.legal_actions()
+
 
 def solver_of(game: Game) -> Solver:
     """A new solver for that game. ValueError where there is none."""

@@ -3,7 +3,8 @@
 The soonest win and the latest loss in TicTacToe, always exact, and in Connect 4, exact from the 12th ply on and
 mostly before; the most discs in Othello, exact for the last 16 empty cells and mostly for 18. The budget is
 BUDGET positions per choice, half a second compiled (and half a minute as plain Python). Where it does not
-reach, the move is that of a UCT search, and `exact` says so.
+reach, the move is that of a UCT search, and `exact` says so; at Connect 4 it is one that gives no result away, in the
+first nine plies whatever the budget, and with the usual one always.
 """
 
 from collections.abc import Mapping
@@ -59,9 +60,15 @@ class PerfectBot(Bot):
         self.exact = best is not None
         if best is None:
             self.score = 0
-            return self._tree.search(game, FALLBACK_SIMS, rng)
+            return self._searched(game, rng)
         self.score = best[1]
         return best[0]
+
+    def _searched(self, game: Game, rng: Rng) -> i64:
+        """The action that UCT likes best of those that are known to give nothing away, where that is known."""
+        liked = self._tree.search(game, FALLBACK_SIMS, rng)
+        unbeaten = self._solver.unbeaten(game, self._nodes)
+        return liked if liked in unbeaten else max(unbeaten, key=self._tree.visits)
 
 
 def make(argument: str, options: Mapping[str, str]) -> Bot:

@@ -47,7 +47,9 @@ class Book:
             raise ValueError(f"no book of Connect 4: expected {MAGIC!r} first, got {data[:28]!r}")
         _, discs, seed, part, check = HEAD.unpack_from(data)
         if len(data) != HEAD.size + cell_bytes(part) or zlib.crc32(data[HEAD.size :]) != check:
-            raise ValueError(f"a damaged book of Connect 4: its {len(data)} bytes are not those that were written")
+            raise ValueError(
+                f"a damaged book of Connect 4: its {len(data)} bytes are not those that were written"
+            )
         self.discs = discs
         self._part = part
         self._seed = seed

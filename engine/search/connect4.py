@@ -40,8 +40,9 @@ class Outcomes:
     def __init__(self, book: Book | None = None) -> None:
         self.nodes: i64 = 0
         self._book = Book() if book is None else book
-        # An entry is position key (49 bits), work (6 bits), least + 1 and most + 1 (2 bits each).
-        self._table: vec[i64] = vec[i64]([0] * (2 * PLACES))
+        # An entry is position key (49 bits), work (6 bits), least + 1 and most + 1 (2 bits each); an empty one has the
+        # key -1, as 0 is that of the empty board.
+        self._table: vec[i64] = vec[i64]([-1024] * (2 * PLACES))
         # Moves and their worth, seven per ply, so that the recursion allocates nothing.
         self._moves: vec[i64] = vec[i64]([0] * 301)
         self._worth: vec[i64] = vec[i64]([0] * 301)

@@ -9,8 +9,8 @@ A move that makes two threats at once is proven to win before it is searched; wh
 asked about all children before any of them; a forced reply costs no look at the table. Compiled it searches
 10 to 20 million positions per second, as the memory allows: on average 8.4 million for the score of a position
 of 8 discs, 3 million of 9, and about 2.7 times as many for the values of all its actions.
-As plain Python all is about fifty times slower. Left out: an opening book. One of all positions of 8 discs has
-78,000 entries to search and takes about ten hours of one core.
+As plain Python all is about fifty times slower. The book of who wins (engine/search/book.py) bounds the scores of
+its positions. Left out: a book of scores.
 """
 
 from time import perf_counter
@@ -22,12 +22,14 @@ from mypy_extensions import i64, mypyc_attr
 from engine.bits import bit, popcount
 from engine.core import Game
 from engine.games.connect4 import BOTTOM, Connect4, has_four
+from engine.search.book import Book, shipped
 from engine.search.connect4 import (
     COLUMN_CELLS,
     LOOK_AHEAD,
     Outcomes,
     centre_out,
     free_cell,
+    key_of,
     replies,
     winning_cells,
     wins_at_once,
@@ -39,6 +41,7 @@ TABLE_SIZE: Final[i64] = 1048573
 GENERATIONS: Final[i64] = 64
 NO_LIMIT: Final = 1 << 60
 PROVEN: Final[i64] = -1
+ENOUGH: Final = 1_000_000  # positions, for who wins after each action beyond the book
 
 
 def halved(x: i64) -> i64:
@@ -66,6 +69,7 @@ class Connect4Solver(Solver):
         # Moves and their worth, seven per ply, so that the recursion allocates nothing.
         self._moves: vec[i64] = vec[i64]([0] * 301)
         self._worth: vec[i64] = vec[i64]([0] * 301)
+        self._book = Book()
         self._outcomes: Outcomes | None = None
 
     def solve(self, game: Game, nodes: int = 0, milliseconds: int = 0) -> int | None:
@@ -114,12 +118,20 @@ class Connect4Solver(Solver):
         """Always all of them: `nodes` is not heeded, and what is learnt is kept."""
         assert isinstance(game, Connect4)
         if self._outcomes is None:
-            self._outcomes = Outcomes()
+            self._outcomes = Outcomes(shipped())
         found: dict[int, int | None] = {}
         for action in game.legal_actions():
             cell = free_cell(game.filled(), action)
             found[action] = int(self._outcomes.after(game.mine(), game.filled(), cell))
         return found
+
+    def unbeaten(self, game: Game, nodes: int) -> list[int]:
+        """Of fewer discs than the book has by the book, else by a search that is cheap beside that for scores."""
+        if game.ply() >= shipped().discs and nodes < ENOUGH:
+            return game.legal_actions()
+        found = self.outcomes(game)
+        most = max([-1 if value is None else value for value in found.values()])
+        return [action for action in found if found[action] == most]
 
     def _begin(self, nodes: int, milliseconds: int) -> None:
         """Set the budget and forget what was learnt."""
@@ -131,6 +143,7 @@ class Connect4Solver(Solver):
         if len(self._table) == 0 or self._generation == 0:
             self._table = vec[i64]([0] * TABLE_SIZE)
             self._generation = 1
+            self._book = shipped()
 
     def _after(self, mine: i64, filled: i64, cell: i64, guess: i64) -> i64:
         """The mover's score of putting a disc on that cell; a good guess is sooner confirmed."""
@@ -190,6 +203,16 @@ class Connect4Solver(Solver):
             return -((42 - played) >> 1)
         if played >= 40:
             return 0
+        if played == self._book.discs:
+            outcome = self._book.outcome(key_of(mine, filled, played))
+            if outcome == 0:
+                return 0
+            if outcome > 0 and alpha < 1:
+                alpha = 1
+            elif outcome < 0 and beta > -1:
+                beta = -1
+            if alpha >= beta:
+                return outcome
         floor: i64 = -((40 - played) >> 1)
         if alpha < floor:
             alpha = floor

@@ -6,7 +6,16 @@ import pytest
 
 import engine
 from engine import Grader
-from engine.search.connect4 import Outcomes, fills, held, key_of
+from engine.search.connect4 import (
+    Outcomes,
+    fills,
+    first_outlasts,
+    held,
+    key_of,
+    second_outlasts,
+    winning_cells,
+    wins_at_once,
+)
 from engine.solvers.connect4 import Connect4Solver
 from engine.solvers.tictactoe import TicTacToeSolver
 from tests.engine.test_bots import position
@@ -74,6 +83,25 @@ def test_the_second_player_holds_what_it_says() -> None:
             full += 1
             assert value < 0
     assert told > 20 and full > 5
+
+
+def test_who_only_has_to_answer_outlasts_the_other() -> None:
+    """Where one of the rules says so the exact solver, which has no such rule, says that the mover loses."""
+    told, solver = [0, 0], Connect4Solver()
+    for seed in range(12_000 if engine.is_compiled() else 1500):
+        game = position("connect4", seed, 22 + seed % 14 if engine.is_compiled() else 32 + seed % 6)
+        mine, filled = (0, 0) if game.is_terminal() else (game.mine(), game.filled())
+        if game.is_terminal() or wins_at_once(mine, filled):
+            continue
+        dangers = winning_cells(filled ^ mine, filled)
+        if (
+            first_outlasts(filled ^ mine, dangers, filled)
+            if game.ply() % 2
+            else second_outlasts(mine, dangers, filled)
+        ):
+            told[game.ply() % 2] += 1
+            assert solver.solve(game) < 0, game.board_text(0)
+    assert min(told) > (200 if engine.is_compiled() else 20)
 
 
 def test_grades_without_scores_have_the_same_values() -> None:

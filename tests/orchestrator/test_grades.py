@@ -93,6 +93,25 @@ def test_the_random_player_gets_exactly_its_expectation() -> None:
     assert count == 4520
 
 
+def test_a_drawn_first_move_of_connect4_gives_away_what_is_known() -> None:
+    """The middle wins, its neighbours draw, the others lose: (0 + 2 * 1 + 4 * 2) / 7."""
+    values = [entry.value for entry in Grader(scores=False).grade(engine.new("connect4")).values]
+    found = quality(Graded(number, values, value) for number, value in enumerate(values))
+    assert found.regret.mean == pytest.approx(10 / 7) and found.best.mean == pytest.approx(1 / 7)
+    assert found.blunders.mean == pytest.approx(6 / 7) and found.chance == pytest.approx(1 / 7)
+
+
+@pytest.mark.skipif(not engine.is_compiled(), reason="as plain Python it takes minutes")
+def test_the_perfect_player_regrets_nothing_at_connect4(tmp_path) -> None:
+    """Also where its budget did not reach an exact score."""
+    perfect = "bot:perfect?nodes=1000000"
+    play(tmp_path, request(perfect, "bot:mcts:100", pairs=1, game="connect4"))
+    report = grade_run(tmp_path, EXACT)
+    found = quality(of(report, perfect))
+    assert found.regret.mean == 0.0 and found.best.mean == 1.0 and found.decisions > 10
+    assert not report.ungraded and quality(of(report, "bot:mcts:100")).regret.mean > 0.0
+
+
 def test_what_is_on_record_is_graded_again_by_a_better_method_only(tmp_path) -> None:
     play(tmp_path, request("bot:random", "bot:random", pairs=2, game="connect4"))
     few, more = Method.parse("search:50"), Method.parse("search:90")
