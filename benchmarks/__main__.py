@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import ablations, command, estimates, limits, orchestration, ratings, stopping, store
+from benchmarks import ablations, command, estimates, grading, limits, orchestration, ratings, stopping, store
 from benchmarks.engine import compare, solvers, strength
 from benchmarks.page import keep
 
@@ -16,6 +16,7 @@ def main() -> None:
     for section, measure in (
         ("engine", compare.table),
         ("solvers", solvers.table),
+        ("grading", grading.tables),
         ("strength", strength.table),
         ("orchestration", orchestration.tables),
         ("estimates", estimates.table),

@@ -5,18 +5,23 @@ Of a decision with a choice (two legal actions or more), values from -1 to 1 as 
 
 - regret: the best value less that of what was played, 0 to 2;
 - best: it was one of those that nothing beats;
-- blunder: a regret of 0.3 or more, from where lichess.org speaks of one (its scale of winning chances is also
-  -1 to 1). Where values are exact results, that is a won or drawn position given away;
+- blunder: a regret of 0.3 or more, from where lichess.org speaks of one (its winning chances are also on a scale
+  from -1 to 1; a mistake begins at 0.2, an inaccuracy at 0.1: lila, modules/tree/src/main/Advice.scala). Where values
+  are exact results, that is a won or drawn position given away;
 - accuracy: 1 - regret / (best - worst value), both summed over decisions, so that those weigh by what is at stake
-  and noise where nothing is weighs little. 1 is always the best, 0 always the worst. Regret summed over positions
-  and scaled is the measure of Regan and Haworth (Intrinsic Chess Ratings, AAAI 2011);
+  and noise where nothing is weighs little. 1 is always the best, 0 always the worst. Mean regret is the measure of
+  Guid and Bratko (Computer Analysis of World Chess Champions, ICGA Journal 29, 2006); the scale is ours. Regan and
+  Haworth (Intrinsic Chess Ratings, AAAI 2011) judge by the values of all moves as well, but by fitting a model of how
+  a player chooses among them, which is not done here;
 - chance: the share of legal actions that nothing beats, a decision's ease. A player that draws its moves
   has this as its rate of best ones.
 
 All are ratios of sums. Decisions of one match hang together, so matches are what an interval counts: its
 standard error is the linearised one of a ratio of cluster totals, and it is Wilson's with the sample size that this
-error amounts to (Korn and Graubard, Survey Methodology 24, 1998), Student's t for the normal quantile. So it
-keeps inside the scale and has a width where all went one way. Matches that went alike, move by move, count once.
+error amounts to and Student's t for the normal quantile. Korn and Graubard (Confidence intervals for proportions with
+small expected number of positive counts estimated from survey data, Survey Methodology 24, 1998) put such an effective
+sample size into Clopper and Pearson's interval. So it keeps inside the scale and has a width where all went one way.
+Matches that went alike, move by move, count once.
 """
 
 from __future__ import annotations
