@@ -50,7 +50,7 @@ NOTES = (
     "ECE: how far forecasts are off, over groups of about one size; by chance: what it would be on average if they "
     "were right. Slope: 1 is right, below is over-confident.",
     "Brier: the mean squared error. Skill: how much of the error of always saying the mean score is avoided. Log loss "
-    f"with forecasts at least {CLIP:.1%} from 0 and 1.",
+    f"with forecasts at least {percent(CLIP, 1)} from 0 and 1.",
     "Missing: answers with a move and no forecast that could be read. Forfeited: matches left out because a forfeit "
     "ended them, which nobody could see in the position.",
 )
