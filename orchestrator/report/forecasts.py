@@ -31,12 +31,13 @@ MOST_DRAWN = 6  # forecasters of one plot
 FORECASTERS = (
     Column("player"), Column("game"), Column("verdict"), Column("said", "share"), Column("came", "share"),
     Column("ECE", "share"), Column("by chance", "share"), Column("slope", "number"), Column("Brier", "number"),
-    Column("skill", "share"), Column("log loss", "number"), Column("forecasts", "count"),
-    Column("matches", "count"), Column("missing", "count"), Column("forfeited", "count"),
+    Column("skill", "share"), Column("forecasts", "count"), Column("matches", "count"), Column("missing", "count"),
+    Column("forfeited", "count"),
 )  # fmt: skip
 PARTS = (
     Column("player"), Column("game"), Column("Brier", "number"), Column("reliability", "number"),
     Column("resolution", "number"), Column("uncertainty", "number"), Column("within", "signed"),
+    Column("log loss", "number"),
 )  # fmt: skip
 SOLVER = (
     Column("player"), Column("game"), Column("said", "share"), Column("worth", "share"),
@@ -49,8 +50,7 @@ NOTES = (
     f"one in twenty is named all the same. Cannot tell: fewer than {FEW} matches came out otherwise than most.",
     "ECE: how far forecasts are off, over groups of about one size; by chance: what it would be on average if they "
     "were right. Slope: 1 is right, below is over-confident.",
-    "Brier: the mean squared error. Skill: how much of the error of always saying the mean score is avoided. Log loss "
-    f"with forecasts at least {percent(CLIP, 1)} from 0 and 1.",
+    "Brier: the mean squared error. Skill: how much of the error of always saying the mean score is avoided.",
     "Missing: answers with a move and no forecast that could be read. Forfeited: matches left out because a forfeit "
     "ended them, which nobody could see in the position.",
 )
@@ -58,6 +58,7 @@ PART_NOTES = (
     "Brier = reliability - resolution + uncertainty + within. Reliability: how far groups of forecasts are off; "
     "resolution: how differently they come out; uncertainty: the variance of scores; within: what forecasts of one "
     f"group differ by. At most {BINS} groups, as large as each other.",
+    f"Log loss: in nats, with forecasts taken at least {percent(CLIP, 1)} from 0 and 1.",
 )
 SOLVER_NOTES = (
     "Of moves that a solver has graded: what was said, and what the move was worth against a perfect opponent, a win 1 "
@@ -81,7 +82,7 @@ def sections(runs: Sequence[Run]) -> list[Section]:
             [*(_row(*each) for each in found), *map(_silent, silent)],
             NOTES,
         ),
-        Table("brier", "Parts of the Brier score", PARTS, [_parts(*each) for each in found], PART_NOTES),
+        Table("brier", "The Brier score and its parts", PARTS, [_parts(*each) for each in found], PART_NOTES),
         Table("solver", "Against the solver", SOLVER, _solver(asked), SOLVER_NOTES),
     ]
     tables = [told_apart(table, "game", boards) for table in tables if table.rows]
@@ -112,20 +113,20 @@ def _row(each: Forecaster, figures: Calibration) -> list[Value]:
     fit = figures.recalibration
     return [
         each.line.name, each.board.title, figures.verdict, figures.said, figures.came, figures.ece, figures.by_chance,
-        fit and Estimated(*fit.slope), Estimated(*figures.brier), figures.skill, figures.log_loss,
+        fit and Estimated(*fit.slope), Estimated(*figures.brier), figures.skill,
         figures.forecasts, figures.matches, each.missing, each.forfeited,
     ]  # fmt: skip
 
 
 def _silent(each: Forecaster) -> list[Value]:
-    unknown: list[Value] = [None] * 9
+    unknown: list[Value] = [None] * 8
     return [each.line.name, each.board.title, *unknown, 0, 0, each.missing, each.forfeited]
 
 
 def _parts(each: Forecaster, figures: Calibration) -> list[Value]:
     return [
         each.line.name, each.board.title, figures.brier.mean, figures.reliability, figures.resolution,
-        figures.uncertainty, figures.within,
+        figures.uncertainty, figures.within, figures.log_loss,
     ]  # fmt: skip
 
 
