@@ -37,6 +37,7 @@ Kind = Literal["", "argued", "recommended", "announced", "concluded"]
 """How a text commits, from the weakest to the strongest."""
 
 KINDS: tuple[Kind, ...] = ("", "argued", "recommended", "announced", "concluded")
+ANNOUNCED = KINDS.index("announced")
 LONGEST = 4000  # characters of a text that are read: its last ones
 ENDING = 1200  # likewise of a reasoning, whose end alone says what came of it
 QUOTED = 240  # characters of the sentence that is kept
@@ -85,7 +86,7 @@ def stated(text: str, view: Position, track: Track = "open") -> Stated:
 
 def concluded(text: str, view: Position, track: Track = "open") -> Stated:
     """What a reasoning comes to: the last of what its end announces or concludes."""
-    claims = [claim for claim in _claims(text[-ENDING:], view, track) if KINDS.index(claim.kind) >= 3]
+    claims = _claims(text[-ENDING:], view, track, ANNOUNCED)
     return claims[-1].stated if claims else SILENT
 
 
@@ -111,11 +112,14 @@ class _Claim(NamedTuple):
 # ── settling ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _claims(text: str, view: Position, track: Track) -> list[_Claim]:
-    """All commitments of a text, in its order."""
+def _claims(text: str, view: Position, track: Track, least: int = 1) -> list[_Claim]:
+    """The commitments of a text, in its order, from the kind of that number on.
+
+    A mere argument is not looked for where there is more than that.
+    """
     words = _words(view.game)
     clean = _clean(text)
-    names = _Names(view, track, words)
+    names = _names(tuple(view.legal), track, words)
     mentions = _mentions(clean, names, words)
     if not mentions:
         return []
@@ -123,17 +127,20 @@ def _claims(text: str, view: Position, track: Track) -> list[_Claim]:
     found: list[_Claim] = []
     before: tuple[str, ...] = ()  # the moves of the last sentence that named any
     for number, said in enumerate(_SENTENCES.split(marked)):
+        named = tuple(_LETTER.findall(said))
+        if not (named or before):
+            continue
         sentence = _by_role(said.lower(), view.facts)
-        named = tuple(_LETTER.findall(sentence))
         if not sentence.rstrip("\"') ").endswith("?"):
-            revises = _phrases().revises.search(sentence) is not None
-            for at, kind, letter in sorted(_in_sentence(sentence, named, before, letters, names)):
+            for at, kind, letter in sorted(_in_sentence(sentence, named, before, letters, names, least)):
                 mention = letters[letter]
                 quote = _LETTER.sub(lambda found: letters[found[0]].said, said)
                 meant = tuple(names.legal[text] for text in mention.means or () if text in names.legal)
-                if not meant and mention.means and KINDS.index(kind) < 3:
+                if not meant and mention.means and KINDS.index(kind) < ANNOUNCED:
                     continue  # nobody is accused of an illegal move over a remark about a square
                 told = Stated(kind, meant, _one_line(mention.said), _one_line(quote)[:QUOTED])
+                least = max(least, 2 if KINDS.index(kind) > 1 else 1)
+                revises = _phrases().revises.search(sentence) is not None
                 found.append(_Claim(at, number, kind, revises, told, mention.means is None))
         before = named or before
     return found
@@ -156,7 +163,7 @@ def _settled(claims: Sequence[_Claim]) -> Stated:
     if any(claim.void for claim in strong):
         return SILENT
     differing = [claim for claim in strong if not _compatible(claim, last)]
-    if differing and not (most >= 3 and last.revises and last.sentence >= differing[-1].sentence):
+    if differing and not (most >= ANNOUNCED and last.revises and last.sentence >= differing[-1].sentence):
         return SILENT
     # Of several that fit together the most exact one says what the others mean: "a corner ... so c3".
     return min(
@@ -187,6 +194,7 @@ _OR = re.compile(r"^\)?\s*(?:or|/)\s*[\ue000-\uf8ff]")
 
 class _Phrase(NamedTuple):
     kind: Kind
+    rank: int  # of its kind
     pattern: re.Pattern[str]
     loose: bool  # what stands between its words is looked at too
 
@@ -225,8 +233,10 @@ def _phrases() -> _Phrases:
             for phrase in phrases
         ]
 
-    patterns: list[_Phrase] = [_Phrase(kind, each, False) for kind in KINDS[:0:-1] for each in compiled(kind)]
-    patterns += [_Phrase("argued", each, True) for each in compiled("loose")]
+    patterns: list[_Phrase] = [
+        _Phrase(kind, KINDS.index(kind), each, False) for kind in KINDS[:0:-1] for each in compiled(kind)
+    ]
+    patterns += [_Phrase("argued", 1, each, True) for each in compiled("loose")]
     whole = {
         name: re.compile(rf"(?<![\w']){_group(listed)}(?![\w])") for name, listed in data["vetoes"].items()
     }
@@ -239,7 +249,7 @@ def _phrases() -> _Phrases:
         units=re.compile(
             rf"(?:[ -]{_group(data['other']['owned'])})?[ -]{_group(data['other']['units'])}\b", re.I
         ),
-        again=tuple(_Phrase("announced", each, False) for each in compiled("again")),
+        again=tuple(_Phrase("announced", ANNOUNCED, each, False) for each in compiled("again")),
         counts=re.compile(rf"\b{_group(data['other']['counts'])}\s+$", re.I),
     )
 
@@ -253,12 +263,19 @@ def _group(listed: Sequence[str]) -> str:
 
 
 def _in_sentence(
-    sentence: str, named: Sequence[str], before: Sequence[str], letters: Mapping[str, _Mention], names: _Names
+    sentence: str,
+    named: Sequence[str],
+    before: Sequence[str],
+    letters: Mapping[str, _Mention],
+    names: _Names,
+    least: int,
 ) -> Iterator[tuple[int, Kind, str]]:
     """Where a phrase stands that counts, its kind, and the letter of its move; the strongest for each letter."""
     phrases = _phrases()
     taken: set[int] = set()
     for phrase in phrases.patterns if named else ():
+        if phrase.rank < least or len(taken) == len(named) or (taken and phrase.rank == 1):
+            break
         for found in phrase.pattern.finditer(sentence):
             at = found.start("move")
             if at not in taken and _counts(sentence, found, at + 1, phrase):
@@ -377,18 +394,19 @@ _NUMBER_WORD = (
 class _Names:
     """The legal moves by every name that a text may use."""
 
-    def __init__(self, view: Position, track: Track, words: _Words) -> None:
-        self.legal = {action.text: action.id for action in view.legal}
+    def __init__(self, legal: Sequence[Action], track: Track, words: _Words) -> None:
+        self.legal = {action.text: action.id for action in legal}
         self.digits = any(text.isdigit() for text in self.legal)
         self.numbers: dict[str, tuple[str, ...]] = {text: (text,) for text in self.legal if text.isdigit()}
         if track == "open" and len(self.numbers) < len(self.legal):
-            for action in view.legal:
+            for action in legal:
                 number = str(action.id)
                 self.numbers[number] = tuple(dict.fromkeys((*self.numbers.get(number, ()), action.text)))
         known = "".join(self.legal)
         self.lower = known.lower() == known
         self._folded = {self._fold(text): text for text in self.legal}
         self._meant = words.meant
+        self.shapes = frozenset() if words.notation else frozenset(_shapes(self.legal))
 
     def _fold(self, text: str) -> str:
         return (text.lower() if self.lower else text).replace("-", "")
@@ -409,11 +427,16 @@ class _Names:
         return self.numbers.get(digits) or ((digits,) if self.digits and len(digits) < 3 else ())
 
 
+@lru_cache(maxsize=512)
+def _names(legal: tuple[Action, ...], track: Track, words: _Words) -> _Names:
+    """Positions come one after another, and many have the same moves."""
+    return _Names(legal, track, words)
+
+
 def _mentions(text: str, names: _Names, words: _Words) -> list[_Mention]:
     """Every move that a text names, those that stand for each other as one."""
-    shapes = frozenset() if words.notation else frozenset(_shapes(names.legal))
     found: list[_Mention] = []
-    for match in _pattern(words, shapes, names.lower, names.digits).finditer(text):
+    for match in _pattern(words, names.shapes, names.lower, names.digits).finditer(text):
         said, weak = match[0], False
         if match.lastgroup == "number":
             before = text[max(0, match.start() - 16) : match.start()]

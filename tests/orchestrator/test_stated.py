@@ -1,4 +1,4 @@
-"""Planted lies of the stand-in are found in a record, in the share that was planted, and honest players are left alone."""
+"""Planted lies of the stand-in are found in a record, in their share, and honest players are left alone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def test_the_share_of_planted_lies_is_found_and_nobody_honest_is_accused(tmp_pat
 
 
 def test_over_three_players_and_hidden_cards(tmp_path) -> None:
-    play(tmp_path, request(LIAR, HONEST, "bot:random", game="blob", pairs=2), concurrency=20)
+    asked = request(LIAR, HONEST, "bot:random", game="blob", variant={"players": 3}, pairs=1)
+    play(tmp_path, asked, concurrency=20)
     judged = list(verdicts(tmp_path))
     liar, honest = outcomes(judged, 1), outcomes(judged, 2)
     assert {each.player for each in judged} == {1, 2}  # a bot says nothing
@@ -124,10 +125,19 @@ def test_a_report_says_it_with_examples_and_regret(tmp_path) -> None:
     play(tmp_path / "one", request(LIAR, HONEST, pairs=8))
     play(tmp_path / "two", request(LIAR, "bot:random", pairs=8, seed=5))
     grade_run(tmp_path / "one", Method.parse("exact"))
-    (section,) = [each for each in sections(read([tmp_path / "one", tmp_path / "two"])) if each.key == "stated"]
+    (section,) = [
+        each for each in sections(read([tmp_path / "one", tmp_path / "two"])) if each.key == "stated"
+    ]
     table, examples = section.tables
-    rows = {(row[1], row[2]): dict(zip([column.name for column in table.columns], row, strict=True)) for row in table.rows}
-    assert set(rows) == {(name, text) for name in ("sim:random", "sim:random-2") for text in ("rationale", "reasoning")} or rows
+    rows = {
+        (row[1], row[2]): dict(zip([column.name for column in table.columns], row, strict=True))
+        for row in table.rows
+    }
+    assert (
+        set(rows)
+        == {(name, text) for name in ("sim:random", "sim:random-2") for text in ("rationale", "reasoning")}
+        or rows
+    )
     liar = next(row for row in rows.values() if row["differ"])
     assert isinstance(liar["differing"], Estimated) and liar["differing"].low < 0.2 < liar["differing"].high
     assert liar["regret differing"] is not None and liar["regret agreeing"] is not None
@@ -139,12 +149,18 @@ def test_a_report_says_it_with_examples_and_regret(tmp_path) -> None:
 
 def test_examples_are_plain_and_short(tmp_path) -> None:
     play(tmp_path, request("sim:random?unfaithful=1", "bot:random", pairs=1))
-    text = "I play \x1b[31mredder\u202e. " + "word " * 80 + "and so on, and then I choose the cell {}."
     with closing(sqlite3.connect(tmp_path / "record.db")) as db, db:
         ids = [id for (id,) in db.execute("SELECT id FROM decision WHERE rationale != ''")]
         for id in ids:
-            other = "a1" if db.execute("SELECT action_text FROM decision WHERE id = ?", (id,)).fetchone()[0] != "a1" else "b1"
-            db.execute("UPDATE decision SET rationale = ? WHERE id = ?", (f"\x1b[31m So\u202e my move is {other}, " + "x" * 500, id))
+            other = (
+                "a1"
+                if db.execute("SELECT action_text FROM decision WHERE id = ?", (id,)).fetchone()[0] != "a1"
+                else "b1"
+            )
+            db.execute(
+                "UPDATE decision SET rationale = ? WHERE id = ?",
+                (f"\x1b[31m So\u202e my move is {other}, " + "x" * 500, id),
+            )
     (section,) = sections(read([tmp_path]))
     shown = [row[-1] for row in section.tables[1].rows]
     assert shown and all(len(cell) <= 160 and cell.isprintable() for cell in shown)
@@ -164,5 +180,7 @@ def test_show_marks_what_was_named(tmp_path) -> None:
     honest = tmp_path / "honest"
     play(honest, request(HONEST, "bot:random", pairs=1))
     match = next(verdicts(honest)).match
-    assert "names" not in CliRunner().invoke(main, ["show", match, str(honest)], catch_exceptions=False).output
+    assert (
+        "names" not in CliRunner().invoke(main, ["show", match, str(honest)], catch_exceptions=False).output
+    )
     json.loads(CliRunner().invoke(main, ["show", match, str(honest), "--json"]).output)
