@@ -22,7 +22,7 @@ import importlib
 import importlib.util
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -406,7 +406,7 @@ class _Names:
         self.lower = known.lower() == known
         self._folded = {self._fold(text): text for text in self.legal}
         self._meant = words.meant
-        self.shapes = frozenset() if words.notation else frozenset(_shapes(self.legal))
+        self.shapes = frozenset() if words.notation else frozenset(map(_shape, self.legal)) - {""}
 
     def _fold(self, text: str) -> str:
         return (text.lower() if self.lower else text).replace("-", "")
@@ -496,19 +496,18 @@ def _joined(text: str, found: Sequence[_Mention]) -> list[_Mention]:
 _CLASSES = {"0": r"\d", "a": "[a-z]", "A": "[A-Z]"}
 
 
-def _shapes(texts: Collection[str]) -> Iterator[str]:
-    """What moves look like: digits and letters of any value; a move without a digit is itself."""
-    for text in texts:
-        if text.isdigit():
-            continue
-        if not any(char.isdigit() for char in text):
-            if len(text) > 2:
-                yield re.escape(text)
-            continue
-        shape = re.sub(r"\d+", lambda run: "0" * len(run[0]), text)
-        shape = re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", shape))
-        escaped = "".join(_CLASSES.get(char, re.escape(char)) for char in shape)
-        yield escaped.replace(r"\d[a-z]", r"\d-?[a-z]")  # e2e4 is also written e2-e4
+@lru_cache(maxsize=4096)
+def _shape(text: str) -> str:
+    """What a move looks like: digits and letters of any value; one without a digit is itself. Nothing for what is
+    found otherwise (a number) or everywhere (a word of one or two letters)."""
+    if text.isdigit():
+        return ""
+    if not any(char.isdigit() for char in text):
+        return re.escape(text) if len(text) > 2 else ""
+    shape = re.sub(r"\d", "0", text)
+    shape = re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", shape))
+    escaped = "".join(_CLASSES.get(char, re.escape(char)) for char in shape)
+    return escaped.replace(r"\d[a-z]", r"\d-?[a-z]")  # e2e4 is also written e2-e4
 
 
 @lru_cache(maxsize=512)
