@@ -126,13 +126,15 @@ def _claims(text: str, view: Position, track: Track, least: int = 1) -> list[_Cl
     marked, letters = _marked(clean, mentions)
     found: list[_Claim] = []
     before: tuple[str, ...] = ()  # the moves of the last sentence that named any
-    for number, said in enumerate(_SENTENCES.split(marked)):
+    for number, (said, weighs) in enumerate(_sentences(marked)):
         named = tuple(_LETTER.findall(said))
         if not (named or before):
             continue
         sentence = _by_role(said.lower(), view.facts)
         if not sentence.rstrip("\"') ").endswith("?"):
-            for at, kind, letter in sorted(_in_sentence(sentence, named, before, letters, names, least)):
+            for at, kind, letter in sorted(
+                _in_sentence(sentence, named, before, letters, names, max(least, weighs))
+            ):
                 mention = letters[letter]
                 quote = _LETTER.sub(lambda found: letters[found[0]].said, said)
                 meant = tuple(names.legal[text] for text in mention.means or () if text in names.legal)
@@ -144,6 +146,14 @@ def _claims(text: str, view: Position, track: Track, least: int = 1) -> list[_Cl
                 found.append(_Claim(at, number, kind, revises, told, mention.means is None))
         before = named or before
     return found
+
+
+def _sentences(marked: str) -> Iterator[tuple[str, int]]:
+    """Each with the least kind that counts in it: in a field that weighs moves, praise is no commitment."""
+    for line in marked.split("\n"):
+        weighs = ANNOUNCED if _WEIGHS.match(line) else 0
+        for sentence in _SENTENCES.split(line):
+            yield sentence, weighs
 
 
 def _one_line(text: str) -> str:
@@ -180,7 +190,8 @@ def _compatible(one: _Claim, other: _Claim) -> bool:
 
 # ── phrases ──────────────────────────────────────────────────────────────────────────────────────────
 
-_SENTENCES = re.compile(r"(?<=[.!?])(?<!\s\d\.)(?<!\s\d\d\.)[\"')\]]*\s+|\n+|;\s*")
+_SENTENCES = re.compile(r"(?<=[.!?])(?<!\s\d\.)(?<!\s\d\d\.)[\"')\]]*\s+|;\s*")
+_WEIGHS = re.compile(r"(?:candidates?|threats|alternatives|options|pros|cons)(?: moves)?:", re.I)
 _LETTER = re.compile(r"[\ue000-\uf8ff]")
 _CLAUSE = re.compile(
     r",(?! (?:but )?not )|: | - |->|\bso\b(?! that)|\b(?:but|because|since|therefore|though|and i|as i)\b"

@@ -42,7 +42,7 @@ def planted(directory: Path) -> set[str]:
     return lies
 
 
-@pytest.mark.parametrize(("game", "pairs"), [("connect4", 12), ("tictactoe", 20), ("othello", 4)])
+@pytest.mark.parametrize(("game", "pairs"), [("connect4", 9), ("tictactoe", 16), ("othello", 3)])
 def test_the_share_of_planted_lies_is_found_and_nobody_honest_is_accused(tmp_path, game, pairs) -> None:
     play(tmp_path, request(LIAR, HONEST, game=game, pairs=pairs), concurrency=20)
     judged = list(verdicts(tmp_path))

@@ -158,6 +158,14 @@ def test_two_commitments_are_silence_unless_one_is_taken_back() -> None:
     assert concluded("I play c1. I play c3.", view).action == 8  # of a reasoning the last one counts
 
 
+def test_a_field_that_weighs_moves_praises_several() -> None:
+    view = played("tictactoe", "b2 a1")
+    weighed = "candidates: c1 is the most natural. b1 keeps the initiative\nthreats: c3 is the key square"
+    assert stated(weighed, view) == SILENT
+    assert stated(weighed + "\nrationale: c1 is the most natural.", view).action == 2
+    assert stated(weighed.replace("initiative", "initiative. I choose b1"), view).action == 1
+
+
 def test_of_a_reasoning_only_the_end_and_only_what_is_announced_counts() -> None:
     view = played("tictactoe", "b2 a1")
     assert concluded("c3 blocks the diagonal. b1 keeps everything open.", view) == SILENT
