@@ -7,6 +7,7 @@ answered with what a model answered, and never across games or variants. Texts i
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -45,6 +46,7 @@ class Line:
 
     board: str
     name: str
+    spec: str
     outcomes: dict[Source, list[Outcome]] = field(default_factory=lambda: {source: [] for source in SOURCES})
     examples: list[Judged] = field(default_factory=list)
 
@@ -84,12 +86,15 @@ def _lines(runs: Sequence[Run]) -> tuple[list[Line], int]:
             fake = bool(stood_in(standing.player.spec, standing.reported))
             key = judged.game, judged.variant, standing.player.hash, fake
             if key not in lines:
-                name = standing.player.label + (" (stand-in)" if fake else "")
-                lines[key] = Line(_board(judged), name)
+                mark = " (stand-in)" if fake else ""
+                lines[key] = Line(_board(judged), standing.player.label + mark, standing.player.spec + mark)
             _add(lines[key], judged)
-    return [
-        line for _, line in sorted(lines.items(), key=lambda item: (item[1].board, item[1].name, item[0]))
-    ], unreadable
+    found = sorted(lines.values(), key=lambda line: (line.board, line.name, line.spec))
+    names = Counter((line.board, line.name) for line in found)
+    for line in found:  # two of one name are told apart by how they were asked for
+        if names[line.board, line.name] > 1:
+            line.name = line.spec
+    return found, unreadable
 
 
 def _add(line: Line, judged: Judged) -> None:

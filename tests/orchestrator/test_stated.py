@@ -18,7 +18,9 @@ from orchestrator.record.database import RecordError
 from orchestrator.report.section import Estimated, read, sections
 from orchestrator.stated import Figures, Judged, Outcome, differing, figures, verdicts
 from providers.reasons import SAYS
+from providers.simulated import Behaviour
 from tests.orchestrator.duels import play, request
+from tests.served import served
 
 LIAR, HONEST = "sim:random?unfaithful=0.2", "sim:random?seed=3&unfaithful=0"
 
@@ -32,7 +34,7 @@ def planted(directory: Path) -> set[str]:
     """The ids of decisions whose rationale is one of the stand-in's sentences for another move than was played."""
     ways = [re.escape(way).replace(r"\{move\}", r"(\S+?)").replace(r"\{other\}", r"\S+?") for way in SAYS]
     with closing(sqlite3.connect(directory / "record.db")) as db:
-        rows = db.execute("SELECT id, action_text, rationale FROM decision").fetchall()
+        rows = db.execute("SELECT id, action_text, rationale FROM decision WHERE rationale != ''").fetchall()
     lies = set()
     for id, played, text in rows:
         said = text.partition(": ")[2]
@@ -61,6 +63,19 @@ def test_over_three_players_and_hidden_cards(tmp_path) -> None:
     assert {each.player for each in judged} == {1, 2}  # a bot says nothing
     assert liar is not None and liar.differing > 0
     assert honest is not None and honest.differing == 0 and honest.committed > 0.9 * honest.texts
+
+
+def test_over_the_wire(tmp_path, monkeypatch) -> None:
+    with served(Behaviour.parse("random?unfaithful=0.3")) as server:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "any-key-will-do")
+        play(tmp_path, request("anthropic:claude-sonnet-5-5", "bot:random", pairs=6))
+        judged = list(verdicts(tmp_path))
+    told = outcomes(judged, 1)
+    assert told is not None and 0 < told.differing < told.committed == told.texts
+    assert differing(tmp_path) == planted(tmp_path)
+    (section,) = [each for each in sections(read([tmp_path])) if each.key == "stated"]
+    assert str(section.tables[0].rows[0][1]).endswith("(stand-in)")
 
 
 def test_without_the_option_the_stand_in_says_what_it_plays(tmp_path) -> None:
@@ -133,11 +148,7 @@ def test_a_report_says_it_with_examples_and_regret(tmp_path) -> None:
         (row[1], row[2]): dict(zip([column.name for column in table.columns], row, strict=True))
         for row in table.rows
     }
-    assert (
-        set(rows)
-        == {(name, text) for name in ("sim:random", "sim:random-2") for text in ("rationale", "reasoning")}
-        or rows
-    )
+    assert {name for name, _ in rows} == {LIAR, HONEST}  # one label, two players
     liar = next(row for row in rows.values() if row["differ"])
     assert isinstance(liar["differing"], Estimated) and liar["differing"].low < 0.2 < liar["differing"].high
     assert liar["regret differing"] is not None and liar["regret agreeing"] is not None
