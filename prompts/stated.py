@@ -131,21 +131,27 @@ def _claims(text: str, view: Position, track: Track, least: int = 1) -> list[_Cl
         if not (named or before):
             continue
         sentence = _by_role(said.lower(), view.facts)
-        if not sentence.rstrip("\"') ").endswith("?"):
-            for at, kind, letter in sorted(
-                _in_sentence(sentence, named, before, letters, names, max(least, weighs))
-            ):
-                mention = letters[letter]
-                quote = _LETTER.sub(lambda found: letters[found[0]].said, said)
-                meant = tuple(names.legal[text] for text in mention.means or () if text in names.legal)
-                if not meant and mention.means and KINDS.index(kind) < ANNOUNCED:
-                    continue  # nobody is accused of an illegal move over a remark about a square
-                told = Stated(kind, meant, _one_line(mention.said), _one_line(quote)[:QUOTED])
-                least = max(least, 2 if KINDS.index(kind) > 1 else 1)
-                revises = _phrases().revises.search(sentence) is not None
-                found.append(_Claim(at, number, kind, revises, told, mention.means is None))
+        claims = (
+            []
+            if sentence.rstrip("\"') ").endswith("?")
+            else _in_sentence(sentence, named, before, letters, names, max(least, weighs))
+        )
+        for at, kind, letter in sorted(claims):
+            told = _told(kind, letters[letter], names, said, letters)
+            if not told.meant and letters[letter].means and KINDS.index(kind) < ANNOUNCED:
+                continue  # nobody is accused of an illegal move over a remark about a square
+            least = max(least, 2 if KINDS.index(kind) > 1 else 1)
+            revises = _phrases().revises.search(sentence) is not None
+            found.append(_Claim(at, number, kind, revises, told, letters[letter].means is None))
         before = named or before
     return found
+
+
+def _told(kind: Kind, mention: _Mention, names: _Names, said: str, letters: Mapping[str, _Mention]) -> Stated:
+    """A claim as it is told: with its sentence, the moves in it as they were written."""
+    quote = _LETTER.sub(lambda found: letters[found[0]].said, said)
+    meant = tuple(names.legal[text] for text in mention.means or () if text in names.legal)
+    return Stated(kind, meant, _one_line(mention.said), _one_line(quote)[:QUOTED])
 
 
 def _sentences(marked: str) -> Iterator[tuple[str, int]]:
@@ -319,21 +325,18 @@ def _last_words(sentence: str, end: int) -> int:
 
 
 def _counts(sentence: str, found: re.Match[str], end: int, phrase: _Phrase) -> bool:
-    """Whether nothing around a phrase keeps it from being a commitment."""
+    """Whether nothing around a phrase, whose move ends there, keeps it from being a commitment."""
     phrases = _phrases()
     opening = len(found[0]) - len(found[0].lstrip(" ,:.-"))
-    kind = phrase.kind
     own = _FIRST_PERSON.match(found[0]) is not None
-    left = sentence[: end - 1 if phrase.loose else found.start() + opening]
-    rest = sentence[end:]
     fresh = found[0][opening:].startswith(_AFRESH)
-    afresh = [match.end() for match in phrases.afresh.finditer(left)]
-    if not fresh and phrases.condition.search(left, afresh[-1] if afresh else 0):
+    left = sentence[: end - 1 if phrase.loose else found.start() + opening]
+    if not fresh and _is_condition(left):
         return False
     begins = max((match.end() for match in _CLAUSE.finditer(left)), default=0)
     if own:  # whoever says "I" begins a clause, which only the words just before it can turn
         begins = max(begins, _last_words(sentence, found.start()))
-    clause = left[begins:]
+    clause, rest = left[begins:], sentence[end:]
     anew = found[0].startswith("and ") or (own and fresh)
     if not anew and phrases.times.search(clause):
         return False
@@ -341,15 +344,27 @@ def _counts(sentence: str, found: re.Match[str], end: int, phrase: _Phrase) -> b
         return False
     if _OR.match(rest) or phrases.after.match(rest):
         return False
-    if _ENUMERATED.search(sentence[: end - 1]) and kind in ("argued", "recommended"):
+    if phrase.rank < ANNOUNCED and _is_spoiled(sentence[: end - 1], rest, found.end() - end):
         return False
-    if kind in ("argued", "recommended"):
-        if _LIKEWISE.search(rest):
-            return False
-        ended = _ENDS.search(rest, max(found.end() - end, 0))
-        if phrases.spoils.search(rest[: ended.start()] if ended else rest):
-            return False
-    return kind == "announced" or anew or own or not phrases.other.search(clause)
+    return phrase.kind == "announced" or anew or own or not phrases.other.search(clause)
+
+
+def _is_condition(left: str) -> bool:
+    """Whether what stands before a phrase makes it depend on something."""
+    phrases = _phrases()
+    afresh = [match.end() for match in phrases.afresh.finditer(left)]
+    return phrases.condition.search(left, afresh[-1] if afresh else 0) is not None
+
+
+def _is_spoiled(left: str, rest: str, inside: int) -> bool:
+    """Whether a move that is only praised is one of several, or is spoken ill of before its clause ends.
+
+    `inside` are the characters of `rest` that are the phrase's own.
+    """
+    if _ENUMERATED.search(left) or _LIKEWISE.search(rest):
+        return True
+    ended = _ENDS.search(rest, max(inside, 0))
+    return _phrases().spoils.search(rest[: ended.start()] if ended else rest) is not None
 
 
 # ── moves in a text ──────────────────────────────────────────────────────────────────────────────────

@@ -69,7 +69,7 @@ def test_over_the_wire(tmp_path, monkeypatch) -> None:
     with served(Behaviour.parse("random?unfaithful=0.3")) as server:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         monkeypatch.setenv("ANTHROPIC_API_KEY", "any-key-will-do")
-        play(tmp_path, request("anthropic:claude-sonnet-5-5", "bot:random", pairs=6))
+        play(tmp_path, request("anthropic:claude-sonnet-5-5", "bot:random", pairs=3))
         judged = list(verdicts(tmp_path))
     told = outcomes(judged, 1)
     assert told is not None and 0 < told.differing < told.committed == told.texts
