@@ -52,9 +52,7 @@ def probing(*players: str, games: tuple[Game, ...], **asked: object) -> ProbeReq
     return ProbeRequest(players=players, positions=states, **{"seed": 1, **asked})  # type: ignore[arg-type]
 
 
-LAST_MOVE = (
-    after("tictactoe", *["a1", "b1", "c1", "b2", "a2", "c2", "b3", "a3"]).to_bytes().hex()
-)  # c3 is all that is left
+LAST_MOVE = after("tictactoe", *["a1", "b1", "c1", "b2", "a2", "c2", "b3", "a3"]).to_bytes().hex()
 
 
 # ── ways ─────────────────────────────────────────────────────────────────────────────────────────────
