@@ -31,7 +31,6 @@ SECTIONS = {
         "show": "Replay a match: boards, all sides' reasoning, cost.",
         "replay": "Play a run again from its record, or a cassette; nothing is asked or paid.",
         "report": "All that can be said of runs, here or as one page with plots.",
-        "probe": "Ask again in other clothes: mirrored, turned, relabelled.",
         "leaderboard": "Standings over one run or many, with intervals.",
         "grade": "How well each move was chosen, against a solver or search.",
     },
