@@ -25,7 +25,6 @@ from engine import Game
 from orchestrator.fixture import Start
 
 Kind = Literal["original", "repeat", "symmetry", "relabel"]
-KINDS: tuple[Kind, ...] = ("original", "repeat", "symmetry", "relabel")
 
 
 class Ask(NamedTuple):

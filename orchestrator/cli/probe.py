@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from orchestrator.request import ProbeRequest, Request
 
-POSITIONS = 20
+POSITIONS = 40  # at 20 a player that answers by the side alone is found less than half the time
 NEEDLESS = ("opening", "pilot")  # options of playing that a probe has no use for
 
 
