@@ -18,6 +18,7 @@ SECTIONS = {
         "duel": "Play matches between two players or more, on record.",
         "tournament": "Everybody plays everybody, or whoever tells most of the ranks.",
         "generate": "Play games for data: models against a mix of opponents.",
+        "probe": "Ask again in other clothes: mirrored, turned, relabelled.",
         "ablate": "Compare styles, tracks, efforts or models, arm by arm with a control.",
     },
     "Look on and step in": {
