@@ -58,7 +58,7 @@ class Field:
         one, other = players
         results = []
         for sat in ((one, other), (other, one)):
-            came = self.of.play(self.rng, *(self.names[player - 1] for player in sat))
+            came = self.of.play(self.rng, self.names[sat[0] - 1], self.names[sat[1] - 1])
             results.append(Result(tuple(map(name_of, sat)), came.scores))
         costs = {
             player: round(1e6 * self.prices[player - 1] * self.rng.uniform(0.5, 1.5)) for player in players

@@ -227,7 +227,11 @@ class Matchmaker:
         for each in seen:
             played[_places(each.players)] += 1 / alike[each.went]  # a repeat tells nothing new
         coming = [_places(board.players) for board in self._boards[self.known - self.plan.step :]]
-        chosen = allocate(fit(count(clusters.values())), played, self._costs(seen), self.plan.step, coming)
+        times = Counter(_places(each.players) for each in seen)
+        fresh = {two: (played[two] + 1) / (many + 1) for two, many in times.items()}
+        chosen = allocate(
+            fit(count(clusters.values())), played, self._costs(seen), self.plan.step, coming, fresh
+        )
         return [(a + 1, b + 1) for a, b in chosen]
 
     def _costs(self, seen: Sequence[Seen]) -> list[float]:

@@ -10,7 +10,7 @@ from orchestrator.cli.result import where
 from orchestrator.cli.rows import Row, fitting, standings
 from orchestrator.ratings.bradley_terry import Interval
 from orchestrator.ratings.league import Rank
-from orchestrator.remarks import remarks, stand_ins
+from orchestrator.remarks import WRONG, remarks, stand_ins
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -43,7 +43,7 @@ def ranking_table(summary: Mapping[str, Any], *, hint: bool = True) -> Renderabl
         *(Text(line, "bold red") for line in stand_ins(summary)),
         *(Text(text.one_line(line)) for line in summary["says"]),
         *(Text(line) for line in [bill(summary), *remarks(summary)] if line),
-        *(Text(text.one_line(line), "dim") for line in summary["legend"]),
+        *(Text(text.one_line(line), "dim") for line in summary["legend"] if line != WRONG or bill(summary)),
         *([Text(where(summary), "dim")] if hint else []),
     )
 

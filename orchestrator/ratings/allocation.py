@@ -44,14 +44,15 @@ def allocate(
     costs: Sequence[float],
     many: int,
     coming: Iterable[Two] = (),
+    fresh: Mapping[Two, float] | None = None,
 ) -> list[Two]:
     """The next `many` pairs, as the places of two of `ratings.players`, the smaller first.
 
     `played` are the pairs so far of each two (without repeats), `costs` what each player is expected to cost in a
-    pair, in any unit; `coming` are pairs that were chosen before and have no result yet. The same values give the
-    same choice.
+    pair, in any unit; `coming` are pairs that were chosen before and have no result yet, `fresh` the share of the next
+    pairs of two that will not repeat others (1 where it is not told). The same values give the same choice.
     """
-    field = _Field(ratings, played, costs)
+    field = _Field(ratings, played, costs, fresh or {})
     for two in coming:
         field.play(*two)
     return [field.choose() for _ in range(many)]
@@ -60,7 +61,13 @@ def allocate(
 class _Field:
     """What is known of the players, and what the pairs that are chosen will add."""
 
-    def __init__(self, ratings: Ratings, played: Mapping[Two, float], costs: Sequence[float]) -> None:
+    def __init__(
+        self,
+        ratings: Ratings,
+        played: Mapping[Two, float],
+        costs: Sequence[float],
+        fresh: Mapping[Two, float],
+    ) -> None:
         size = len(ratings.players)
         self.every = list(combinations(range(size), 2))
         self.apart = {
@@ -73,6 +80,8 @@ class _Field:
             add_square(information, {a: 1.0, b: -1.0}, pairs * self.told[a, b])
             self.clusters[a] += pairs
             self.clusters[b] += pairs
+        for two, share in fresh.items():
+            self.told[two] *= share
         self.covariance = solve(information, diagonal(size, 1.0))
         self.spread = self._spread(ratings)
         self.margin = largest_difference(size) / Z95
