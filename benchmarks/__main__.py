@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import ablations, command, estimates, grading, limits, orchestration, ratings, stopping, store
+from benchmarks import (
+    ablations,
+    command,
+    estimates,
+    grading,
+    limits,
+    matchmaking,
+    orchestration,
+    ratings,
+    stopping,
+    store,
+)
 from benchmarks.engine import compare, solvers, strength
 from benchmarks.page import keep
 
@@ -25,6 +36,7 @@ def main() -> None:
         ("ratings", ratings.table),
         ("stopping", stopping.table),
         ("ablations", ablations.table),
+        ("matchmaking", matchmaking.table),
         ("command", command.table),
     ):
         text = measure()

@@ -214,7 +214,7 @@ def field(scores: dict[tuple[str, str], tuple[int, int]]):
 
 
 def test_the_first_of_equals_and_then_whoever_has_less():
-    ratings, had = field({two: (3, 3) for two in combinations("abc", 2)})
+    ratings, had = field(dict.fromkeys(combinations("abc", 2), (3, 3)))
     assert allocate(ratings, had, (1, 1, 1), 3) == [(0, 1), (0, 2), (1, 2)]
 
 
@@ -227,5 +227,5 @@ def test_units_of_money_change_nothing_and_what_is_to_come_counts_as_played():
 
 
 def test_where_nobody_costs_anything_all_cost_the_same():
-    ratings, had = field({two: (3, 3) for two in combinations("abc", 2)})
+    ratings, had = field(dict.fromkeys(combinations("abc", 2), (3, 3)))
     assert allocate(ratings, had, (0, 0, 0), 3) == allocate(ratings, had, (7, 7, 7), 3)
