@@ -26,7 +26,7 @@ from orchestrator.ratings.league import League, league
 PLAYERS, SPREAD, FACTOR = 8, 450.0, 50.0
 EACH = 20  # pairs of every two in the round robin that is to be matched
 STEP = 10
-LOOKS = 40  # at an active tournament, in the money of that round robin
+FIRST, LOOKS = 0.3, 20  # at an active tournament: after so much of that round robin's money, then in steps of 1/20
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,14 @@ def active(
 
     `until`: it stops once no rank is open by more places, and its last look is then.
     """
-    field, seen, spent, due = Field(of, seed, factor), list[Seen](), 0.0, money / LOOKS
+    field, seen, spent, due = Field(of, seed, factor), list[Seen](), 0.0, FIRST * money
     maker = Matchmaker(Plan(rotation(seed), 10**6, STEP, until))
     while spent < money and len(seen) < maker.known:
         number = len(seen)
         seen.append(field.play(maker.board(number).players, number))
         spent += sum(seen[-1].costs.values()) / 1e6
         maker.completed(number, seen[-1]._replace(costs={}) if blind else seen[-1])
-        if until is None and spent >= due and number >= 4 * PLAYERS:
+        if until is None and spent >= due:
             due = spent + money / LOOKS
             yield Look(spent, number + 1, league(one.results for one in seen))
     yield Look(spent, len(seen), league(one.results for one in seen))

@@ -11,15 +11,19 @@ from typing import Any
 
 import pytest
 
+from orchestrator import batch
 from orchestrator.events import Event
+from orchestrator.model import Conduct
 from orchestrator.record.database import RecordError
 from orchestrator.record.reading import run_result
 from orchestrator.replay import replay
 from orchestrator.request import TournamentRequest
 from orchestrator.summary import summary
 from providers.base import Retryable
+from providers.simulated import Behaviour
 from tests.orchestrator.duels import Invited, play, rows
 from tests.orchestrator.scripted import Scripted, model, said
+from tests.served import served
 
 FIELD = ("sim:greedy?price=300,1500", "sim:random?price=3,15", "bot:greedy", "bot:random")
 SIZE = {"game": "tictactoe", "opening": 2, "pairs": 36, "seed": 5}
@@ -200,3 +204,21 @@ def test_it_stops_once_the_ranks_are_known(tmp_path) -> None:
 def test_what_cannot_be_asked(change, why) -> None:
     with pytest.raises(ValueError, match=why):
         TournamentRequest(**{"players": FIELD[:3], **SIZE, **change})
+
+
+@pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
+def test_in_batches_the_same_pairs_are_chosen(tmp_path, monkeypatch) -> None:
+    quick = batch.Pace(first_s=0.02, longest_s=0.1, settles_s=0.2)
+    monkeypatch.setattr(batch, "Pace", lambda: quick)
+    models = ("anthropic:claude-haiku-5-5", "google:gemini-3.8-flash", "bot:random")
+    asked = tournament(*models, active=True, step=3, pairs=14)
+    with served(Behaviour.of("greedy", batch_latency=0.05)) as server:
+        for name, path in (("ANTHROPIC", ""), ("GOOGLE_GEMINI", "")):
+            monkeypatch.setenv(f"{name}_BASE_URL", server.url + path)
+        for name in ("ANTHROPIC", "GEMINI"):
+            monkeypatch.setenv(f"{name}_API_KEY", "any-key-will-do")
+        batched, result = play(tmp_path / "batch", replace(asked, conduct=Conduct(tier="batch")))
+        play(tmp_path / "online", asked)
+    assert batched.status == "finished" and result.finished == 28, batched.reason
+    for table in ("match", "seat"):
+        assert rows(tmp_path / "batch")[table] == rows(tmp_path / "online")[table]
