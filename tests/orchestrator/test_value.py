@@ -8,6 +8,7 @@ from itertools import combinations
 
 import pytest
 
+from benchmarks.tournaments import Tournament, balanced
 from orchestrator.ratings.league import League, league
 from orchestrator.ratings.pairs import t95
 from orchestrator.ratings.value import FREE, Cost, Ratio, Spent, cost, fieller, per, per_100, places, steps
@@ -141,6 +142,36 @@ def test_a_step_up_has_a_price_without_an_end_where_it_may_lead_nowhere() -> Non
     assert sure.per_100.low == pytest.approx(20 / high, rel=0.05)
     assert sure.per_100.high == pytest.approx(20 / low, rel=0.05)
     assert unsure.per_100.high is None
+
+
+def test_the_price_of_a_step_covers_the_truth() -> None:
+    """Known strengths on the scale of expected scores (no draws), and prices that differ from pair to pair."""
+    of, price = Tournament(players=3, spread=300, draws=0.0), {"p00": 0.0, "p01": 0.1, "p02": 0.4}
+    held = made = 0
+    for seed in range(60):
+        rng = random.Random(seed)
+        costs = {
+            name: (cost([Spent(2 * rng.gauss(mean, mean / 3), 2) for _ in range(60)]) if mean else FREE)
+            or FREE
+            for name, mean in price.items()
+        }
+        found = league(balanced(of, seed, pairs=30))
+        for step in steps(found, places(found, costs)):
+            gap = of.strength[step.upper] - of.strength[step.lower]
+            truth = 100 * (price[step.upper] - price[step.lower]) / gap
+            held += (step.per_100.low or 0) <= truth <= (step.per_100.high or math.inf)
+            made += 1
+    assert made > 110 and 0.9 <= held / made <= 0.99
+
+
+def test_hardly_anybody_is_called_dominated_among_equals() -> None:
+    of = Tournament(players=5, spread=0.001)
+    called = 0
+    for seed in range(40):
+        costs = {name: dollars(0.1 * (k + 1)) for k, name in enumerate(of.strength)}
+        found = places(league(balanced(of, seed, pairs=15)), costs)
+        called += any(place.state == "dominated" for place in found)
+    assert called <= 3  # at most one league in 20, however many players are compared
 
 
 def test_players_who_never_met_are_not_compared() -> None:
