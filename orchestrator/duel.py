@@ -113,6 +113,7 @@ class Duel:
         self._look()
         self._open()
         left = self._tell_run()
+        self._tell_test()
         if self.request.preflight and self._waiting:
             await self._all(self._preflight())
         workers = left  # a wave holds a move of every match
@@ -346,8 +347,8 @@ class Duel:
         if self.stopping is not None:
             seen = len(self.stopping.counted)
             see(self.stopping, self.record, pair)
-            if len(self.stopping.counted) > seen:
-                self.events.emit("test", **self.stopping.progress() or {})
+            if pair is not None and len(self.stopping.counted) > seen:
+                self._tell_test()
             if self.stopping.ended:
                 self.stop(self.stopping.ended, decided=True)
         if self.matchmaker is not None:
@@ -356,6 +357,11 @@ class Duel:
             if pair is not None and self.matchmaker.known > known:
                 self._open()
                 self._rouse()
+
+    def _tell_test(self) -> None:
+        """How near the rule to stop by is to its end, where there is one that has seen a pair."""
+        if self.stopping is not None and (told := self.stopping.progress()) is not None:
+            self.events.emit("test", **told)
 
     def _tell_run(self) -> int:
         """Returns how many matches are left to play."""

@@ -77,6 +77,14 @@ def test_whoever_watches_hears_how_near_the_end_is(tmp_path, rule, figure) -> No
         assert heard[-1]["half"] <= 150 < heard[-2]["half"]
 
 
+def test_a_run_that_goes_on_says_at_once_where_its_test_stands(tmp_path) -> None:
+    play(tmp_path, GREEDY, concurrency=1, stop_after=60)
+    events: list[dict] = []
+    play(tmp_path, GREEDY, concurrency=1, events=events)
+    kinds = [event["type"] for event in events]
+    assert kinds[kinds.index("run") + 1] == "test" and "test" not in kinds[: kinds.index("run")]
+
+
 def test_repeats_move_no_rule(tmp_path) -> None:
     asked = request("bot:perfect", "bot:greedy", pairs=30, until_ci="100")
     ending, result = play(tmp_path, asked)
