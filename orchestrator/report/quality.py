@@ -118,7 +118,8 @@ def _by_ply(board: Board) -> Plot:
         Axis("ply", "number", low=1),
         Axis("regret", "number", low=0),
         [Series(line.name, _course(line, band), "line") for line in lines],
-        says=f"The mean of {plies}, with 95 % intervals by match; 0 is the best move every time.",
+        says=f"The mean of {plies}, with 95 % intervals by match; 0 is the best move every time. Where one match alone "
+        "came so far, there is no point.",
     )
 
 
@@ -127,4 +128,5 @@ def _course(line: Line, band: int) -> list[Point]:
         Point(ply + (band + 1) / 2, Estimated(*found.regret), weight=found.decisions)
         for ply, some in parts(line.decisions, "ply", band).items()
         if (found := figures(some)) is not None
+        and found.matches > 1  # of one an interval is all of the scale
     ]
