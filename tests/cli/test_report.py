@@ -198,6 +198,22 @@ def test_who_cannot_be_told_apart_stands_together(html: str) -> None:
     assert drawing.count("var(--wash)") == 1  # the ground of the two
 
 
+def test_axes_hold_what_is_drawn_over_them() -> None:
+    """Lines that stand beside each other, a band along a line of many, and what has no logarithm."""
+    up = [Point(k, Estimated(0.1 * k, 0.2 * k, 0.3 * k)) for k in range(1, 10)]
+    beside = plots.svg(
+        Plot("x", "x", Axis("x"), Axis("y"), [Series("a", up, "line"), Series("b", up, "line")]), "x"
+    )
+    assert ">8</text>" in beside and ">2.5</text>" in beside
+    band = plots.svg(fake_report.quality().figures[0], "x")  # type: ignore[arg-type]
+    assert ">15</text>" in band and ">0.15</text>" in band and "fill-opacity" in band
+    free = [Point(0.0, 0.0, "free"), Point(0.01, 1.0, "cheap"), Point(1.0, 2.0, "dear")]
+    priced = plots.svg(Plot("x", "x", Axis("$", "usd", log=True), Axis("y"), [Series("", free)]), "x")
+    places = [float(x) for x in re.findall(r'<path d="M ([\d.]+) [^>]*><title>', priced)]
+    assert len(places) == 3 and places == sorted(places) and places[0] > 20
+    assert all(f">{tick}</text>" in priced for tick in ("$0", "$0.01", "$0.1", "$1"))
+
+
 def test_no_name_of_a_point_covers_another() -> None:
     points = [Point(k // 2, k % 2 / 50, f"player {k}") for k in range(6)]
     drawing = plots.svg(Plot("x", "x", Axis("x"), Axis("y"), [Series("", points)]), "x")
@@ -353,7 +369,7 @@ def test_a_report_says_who_played_what(house: Path) -> None:
     assert [Path(run["path"]).name for run in told["runs"]] == ["a", "b", "c"]
     assert told["facts"]["Matches"] == "26" and told["facts"]["Pairs"] == "13"
     assert told["warnings"] == [
-        "A stand-in answered for sim:greedy: no model was asked, and nothing was paid."
+        "A stand-in answered for sim:greedy: no model was asked, and its prices are made up."
     ]
     assert told["sections"][-1]["key"] == "runs"
     drawn = report(house)

@@ -8,12 +8,13 @@ ids that something refers to are left, each of its own. The same figure gives th
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
 from orchestrator.cli import text
@@ -24,7 +25,8 @@ from orchestrator.report.section import Axis, Estimated, Intervals, Plot, Series
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.transforms import Bbox
+    from matplotlib.lines import Line2D
+    from matplotlib.transforms import Bbox, Transform
 
 HINT = "Plots are drawn by matplotlib, which is not installed: pip install 'duelist[report]'"
 
@@ -35,12 +37,23 @@ NAME = 26  # characters of a name beside an axis
 FEW = 40  # points of a line that are marked one by one
 LEGEND = 34  # characters of a name in a legend
 LABEL = 56  # characters beside an axis
+SHIFT = 3.5  # points between intervals of several lines at one place
 BARS = 12  # points of a line whose intervals are drawn one by one
 AREA = (26.0, 150.0)  # of a mark, by what it rests on
+AREA_OF_ONE = 0.1  # of that range, where all rest on the same
 
 SERIES = 8  # colours; further series differ by mark and dash
 MARKS = "osD^vPX*"
-DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+DASHES = (
+    "-",
+    (0, (5, 2)),
+    (0, (1, 1.5)),
+    (0, (6, 2, 1, 2)),
+    (0, (10, 2)),
+    (0, (3, 1)),
+    (0, (6, 1.5, 1, 1.5, 1, 1.5)),
+    (0, (2, 3)),
+)
 
 COLOURS = {f"#0000a{number}": f"var(--series-{number})" for number in range(SERIES)} | {
     "#0000b0": "var(--ink)",
@@ -114,7 +127,7 @@ def _intervals(drawn: Figure, figure: Intervals) -> dict[str, list[str]]:
     axes = drawn.subplots()
     told = [value for _, value in figure.rows]
     places = range(len(told))
-    _axis(axes, "x", figure.x)
+    _axis(axes, "x", figure.x, [value.value for value in told])
     for first, last in _stretches(figure.groups):
         if last > first:
             axes.axhspan(first - 0.42, last + 0.42, color=WASH, zorder=0, linewidth=0)
@@ -160,98 +173,149 @@ def _stretches(groups: Sequence[int]) -> Iterator[tuple[int, int]]:
 # ── plots ────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class Look(NamedTuple):
+    """How a series is told from the others: by its mark or its dashes, and by its colour."""
+
+    colour: str
+    dash: Any  # as matplotlib takes it; '' without a line
+    mark: str  # '' without marks
+    shift: float  # to the side, in points, so that intervals at one place stand beside each other
+
+
 def _plot(drawn: Figure, figure: Plot) -> dict[str, list[str]]:
     axes = drawn.subplots()
-    _axis(axes, "x", figure.x)
-    _axis(axes, "y", figure.y)
+    points = [point for series in figure.series for point in series.points]
+    _axis(axes, "x", figure.x, [bounds(point.x).value for point in points])
+    _axis(axes, "y", figure.y, [bounds(point.y).value for point in points])
     axes.grid(zorder=0)
-    most = max((point.weight for series in figure.series for point in series.points), default=1.0)
-    even = len({point.weight for series in figure.series for point in series.points}) < 2
+    looks = _looks(figure)
+    weights = {point.weight for point in points}
     titles = {}
-    for number, series in enumerate(figure.series):
+    for number, (series, look) in enumerate(zip(figure.series, looks, strict=True)):
         if series.points:
-            titles[f"series{number}"] = _series(axes, figure, series, number, 0 if even else most)
+            _series(axes, series, look, max(weights) if len(weights) > 1 else 0.0, f"series{number}")
+            titles[f"series{number}"] = list(_titles(figure, series))
     _limits(axes, figure)
-    if figure.diagonal:
+    if figure.diagonal and not figure.x.log and not figure.y.log:
         axes.axline((0, 0), slope=1, color=MUTED, linewidth=0.9, linestyle=DASHES[1], zorder=1)
-    _legend(drawn, figure)
+    _legend(drawn, figure, looks)
     _name_points(drawn, axes, figure)
     return titles
 
 
-def _legend(drawn: Figure, figure: Plot) -> None:
+def _looks(figure: Plot) -> list[Look]:
+    lines = [series for series in figure.series if series.drawn == "line"]
+    few = all(len(series.points) <= FEW for series in lines)
+    beside = [k for k, each in enumerate(figure.series) if each.drawn == "line" and _barred(each)]
+    return [
+        Look(
+            f"#0000a{number % SERIES}",
+            DASHES[(number + number // SERIES) % len(DASHES)] if series.drawn != "points" else "",
+            MARKS[(number + number // SERIES) % len(MARKS)]
+            if series.drawn == "points" or (series.drawn == "line" and few)
+            else "",
+            SHIFT * (beside.index(number) - (len(beside) - 1) / 2) if number in beside else 0.0,
+        )
+        for number, series in enumerate(figure.series)
+    ]
+
+
+def _barred(series: Series) -> bool:
+    """Whether its intervals are drawn one by one."""
+    known = [
+        y for y in (bounds(point.y) for point in series.points) if y.low is not None and y.high is not None
+    ]
+    return bool(known) and not _banded(series)
+
+
+def _banded(series: Series) -> bool:
+    """Whether its intervals are drawn as a band: along a line of many, where all are known."""
+    known = [
+        y for y in (bounds(point.y) for point in series.points) if y.low is not None and y.high is not None
+    ]
+    return series.drawn == "line" and BARS < len(known) == len(series.points)
+
+
+def _legend(drawn: Figure, figure: Plot, looks: Sequence[Look]) -> None:
     """Below the axes, where there is more than one to tell apart."""
     from matplotlib.lines import Line2D
 
-    named = [(k, series) for k, series in enumerate(figure.series) if series.name and series.points]
+    named = [
+        (series, look)
+        for series, look in zip(figure.series, looks, strict=True)
+        if series.name and series.points
+    ]
     if len(named) < 2:
         return
     handles = [
-        Line2D([], [], **_look(series, number), label=text.one_line(series.name, LEGEND))
-        for number, series in named
+        Line2D(
+            [],
+            [],
+            color=look.colour,
+            linestyle=look.dash,
+            marker=look.mark,
+            markersize=6,
+            markeredgewidth=0,
+            label=text.one_line(series.name, LEGEND),
+        )
+        for series, look in named
     ]
     drawn.legend(
         handles=handles,
         loc="outside lower left",
         ncols=2,
         fontsize=FONT - 1,
-        handlelength=2.4,
+        handlelength=2.8,
         columnspacing=1.4,
     )
 
 
-def _look(series: Series, number: int) -> dict[str, Any]:
-    """Colour, dash and mark of a series: two differ in at least one that is no colour."""
-    line, mark = series.drawn != "points", _marked(series)
-    return {
-        "color": _colour(number),
-        "linestyle": DASHES[number % len(DASHES)] if line else "",
-        "marker": MARKS[number % len(MARKS)] if mark else "",
-        "markersize": 6,
-        "markeredgewidth": 0,
-    }
-
-
-def _colour(number: int) -> str:
-    return f"#0000a{number % SERIES}"
-
-
-def _marked(series: Series) -> bool:
-    return series.drawn == "points" or (series.drawn == "line" and len(series.points) <= FEW)
-
-
-def _series(axes: Axes, figure: Plot, series: Series, number: int, most: float) -> list[str]:
-    """Draws one; returns what each of its marks stands for, none where they are many."""
-    look, points = _look(series, number), series.points
-    xs, ys = [bounds(point.x).value for point in points], [bounds(point.y).value for point in points]
+def _series(axes: Axes, series: Series, look: Look, most: float, gid: str) -> None:
+    """Draws one; `most` is the greatest weight of all, 0 where all are alike."""
+    xs = [bounds(point.x).value for point in series.points]
+    ys = [bounds(point.y) for point in series.points]
+    middles = [y.value for y in ys]
     if series.drawn != "points":
         style = "steps-post" if series.drawn == "steps" else "default"
-        axes.plot(xs, ys, **{**look, "marker": ""}, drawstyle=style, zorder=2)
-    _spreads(axes, series, _colour(number))
-    if not _marked(series):
-        return []
-    areas = [AREA[0] + (AREA[1] - AREA[0]) * point.weight / most if most else 36.0 for point in points]
-    marks = axes.scatter(
-        xs, ys, s=areas, marker=look["marker"], color=_colour(number), zorder=3, linewidths=0
-    )
-    marks.set_gid(f"series{number}")
-    return list(_titles(figure, series))
-
-
-def _spreads(axes: Axes, series: Series, colour: str) -> None:
-    """Intervals of the points behind their marks: thin lines, a band along a line of many."""
-    across, up = [bounds(point.x) for point in series.points], [bounds(point.y) for point in series.points]
-    lows, highs = [y.low for y in up if y.low is not None], [y.high for y in up if y.high is not None]
-    if series.drawn == "line" and len(up) > BARS and len(lows) == len(highs) == len(up):
-        axes.fill_between(
-            [x.value for x in across], lows, highs, color=colour, alpha=0.16, linewidth=0, zorder=1
+        line = axes.plot(xs, middles, color=look.colour, linestyle=look.dash, drawstyle=style, zorder=2)
+        _move(axes, look, line)
+    if _banded(series):
+        lows, highs = [y.low or 0.0 for y in ys], [y.high or 0.0 for y in ys]
+        axes.fill_between(xs, lows, highs, color=look.colour, alpha=0.16, linewidth=0, zorder=1)
+    else:
+        _bars(axes, series, look)
+    if look.mark:
+        rests_on = [point.weight / most if most else AREA_OF_ONE for point in series.points]
+        areas = [AREA[0] + (AREA[1] - AREA[0]) * share for share in rests_on]
+        marks = axes.scatter(
+            xs, middles, s=areas, marker=look.mark, color=look.colour, zorder=3, linewidths=0
         )
-        return
-    for x, y in zip(across, up, strict=True):
-        if y.low is not None and y.high is not None and y.low < y.high:
-            axes.plot([x.value] * 2, [y.low, y.high], color=colour, linewidth=1.1, alpha=0.7, zorder=2)
-        if x.low is not None and x.high is not None and x.low < x.high:
-            axes.plot([x.low, x.high], [y.value] * 2, color=colour, linewidth=1.1, alpha=0.7, zorder=2)
+        marks.set_gid(gid)
+        if look.shift:
+            marks.set_offset_transform(_place(axes, look))
+
+
+def _bars(axes: Axes, series: Series, look: Look) -> None:
+    """Intervals of the points, thin, behind their marks."""
+    for point in series.points:
+        x, y = bounds(point.x), bounds(point.y)
+        for across, up in (((x.value, x.value), (y.low, y.high)), ((x.low, x.high), (y.value, y.value))):
+            ends = [end for end in (*across, *up) if end is not None]
+            if len(ends) == 4:
+                bar = axes.plot(ends[:2], ends[2:], color=look.colour, linewidth=1.1, alpha=0.7, zorder=2)
+                _move(axes, look, bar)
+
+
+def _move(axes: Axes, look: Look, lines: Sequence[Line2D]) -> None:
+    """To the side, after the axes have taken their limits from where they are."""
+    for line in lines if look.shift else ():
+        line.set_transform(_place(axes, look))
+
+
+def _place(axes: Axes, look: Look) -> Transform:
+    from matplotlib.transforms import ScaledTranslation
+
+    return axes.transData + ScaledTranslation(look.shift / 72, 0, axes.get_figure(root=True).dpi_scale_trans)  # type: ignore[union-attr]
 
 
 def _titles(figure: Plot, series: Series) -> Iterator[str]:
@@ -271,17 +335,27 @@ def _limits(axes: Axes, figure: Plot) -> None:
 
 def _ends(axis: Axis, found: tuple[float, float]) -> tuple[float, float]:
     low, high = found[0] if axis.low is None else axis.low, found[1] if axis.high is None else axis.high
-    room = 0 if axis.log else 0.03 * (high - low)
+    if axis.log and low > 0:
+        room = (high / low) ** 0.03
+        return low / (room if axis.low is not None else 1), high * (room if axis.high is not None else 1)
+    room = 0.03 * (high - low)
     return low - (room if axis.low is not None else 0), high + (room if axis.high is not None else 0)
 
 
-def _axis(axes: Axes, which: str, axis: Axis) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+def _axis(axes: Axes, which: str, axis: Axis, numbers: Sequence[float]) -> None:
+    """Label, scale and ticks; what has no logarithm stands at 0, left of where the logarithms begin."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     drawn = axes.xaxis if which == "x" else axes.yaxis
+    scale = axes.set_xscale if which == "x" else axes.set_yscale
     drawn.set_label_text(text.one_line(axis.label, LABEL))
-    if axis.log:
-        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    least = min((number for number in numbers if number > 0), default=1.0)
+    if axis.log and min(numbers, default=1.0) <= 0:
+        scale("symlog", linthresh=least, linscale=0.4)
+        powers = range(math.ceil(math.log10(least)), math.ceil(math.log10(max([least, *numbers]))) + 1)
+        drawn.set_major_locator(FixedLocator([0.0, *(10.0**power for power in powers)]))
+    elif axis.log:
+        scale("log")
         drawn.set_major_locator(LogLocator(base=10, subs=(1.0, 3.0), numticks=9))
         drawn.set_minor_formatter(NullFormatter())
     else:

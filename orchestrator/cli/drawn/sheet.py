@@ -171,11 +171,13 @@ def said(figure: Figure) -> str:
     if figure.says:
         return figure.says
     if isinstance(figure, Heatmap):
-        return f"A value for each of {len(figure.rows)} against each of {len(figure.columns)}."
+        return f"Each of {len(figure.rows)} against each of {len(figure.columns)}."
     if isinstance(figure, Intervals):
-        return f"{figure.x.label} of {len(figure.rows)}, each with its 95 % interval."
+        return f"{len(figure.rows)} values on the scale of {figure.x.label}, each with its 95 % interval."
     names = [text.one_line(series.name) for series in figure.series if series.name]
-    return f"{figure.y.label} over {figure.x.label}" + (f": {text_list(names)}." if names else ".")
+    return f"The axes are {figure.x.label} and {figure.y.label}" + (
+        f"; drawn: {text_list(names)}." if names else "."
+    )
 
 
 def _left(section: Section, names: Sequence[str]) -> Section | None:
@@ -312,7 +314,7 @@ def _warnings(runs: Sequence[Run]) -> Iterator[str]:
     if ended:
         yield f"Ended before all was played: {text_list(ended)}."
     if fakes:
-        yield f"A stand-in answered for {text_list(list(fakes))}: no model was asked, and nothing was paid."
+        yield f"A stand-in answered for {text_list(list(fakes))}: no model was asked, and its prices are made up."
 
 
 def _about(runs: Sequence[Run]) -> Section:
