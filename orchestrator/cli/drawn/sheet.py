@@ -240,24 +240,24 @@ def text_list(names: Sequence[str]) -> str:
 
 
 def _title(runs: Sequence[Run]) -> str:
-    players, games = _players(runs), _games(runs)
+    players = _players(runs)
+    games = list(_unique(board.game for run in runs for board in run.result.boards))
     who = " vs ".join(players) if len(players) <= 3 else text.plural(len(players), "player")
     return f"{who or 'Nobody'} at {text_list(games)}" if games else who or "No matches"
 
 
 def _players(runs: Iterable[Run]) -> list[str]:
-    """Labels in the order of their first run; the numbers of players of one label are told within a run alone."""
-    return list(_unique(text.one_line(s.player.label) for run in runs for s in run.result.standings))
+    """Labels in the order of their first run; that two in a run have one label matters between those two alone."""
+    labels = _unique(text.one_line(s.player.label) for run in runs for s in run.result.standings)
+    return list(labels if len(labels) < 3 else _unique(re.sub(r" #\d+$", "", label) for label in labels))
 
 
 def _games(runs: Iterable[Run]) -> list[str]:
-    return list(
-        _unique(_game(board.game, board.variant.items()) for run in runs for board in run.result.boards)
-    )
+    return list(_unique(_game(board.game, board.variant) for run in runs for board in run.result.boards))
 
 
-def _game(name: str, variant: Iterable[tuple[str, int]]) -> str:
-    return name + "".join(f" {key}={value}" for key, value in sorted(variant))
+def _game(name: str, variant: Mapping[str, int]) -> str:
+    return name + "".join(f" {key}={value}" for key, value in sorted(variant.items()))
 
 
 def _unique(names: Iterable[str]) -> dict[str, None]:
@@ -268,12 +268,13 @@ def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
     players, games = _players(runs), _games(runs)
     finished = sum(len(board.finished) for run in runs for board in run.result.boards)
     unfinished = sum(len(run.result.matches) for run in runs) - finished
+    tables = any(len(board.standings) > 2 for run in runs for board in run.result.boards)
     matches = f"{finished:,}" + (f" finished, {unfinished:,} others" if unfinished else "")
     return [
         ("Games" if len(games) > 1 else "Game", text_list(games) or text.NOTHING),
         ("Players", text_list(players) or text.NOTHING),
         ("Matches", matches),
-        ("Pairs", f"{sum(len(run.result.pairs) for run in runs):,}"),
+        ("Pairs and deals" if tables else "Pairs", f"{sum(len(run.result.pairs) for run in runs):,}"),
         ("Played", _span(runs)),
         ("Cost", _cost(runs)),
     ]
