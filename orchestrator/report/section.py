@@ -124,7 +124,10 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """A value for each of `rows` against each of `columns`, None where they never met."""
+    """A value for each of `rows` against each of `columns`, None where they never met.
+
+    It is drawn as a table with colours; what they mean is said by whoever draws, not in `says`.
+    """
 
     name: str
     title: str

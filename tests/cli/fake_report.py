@@ -91,7 +91,7 @@ def results() -> Section:
                 PLAYERS,
                 values,
                 counts=[[0 if i == j else 40 for j in range(6)] for i in range(6)],
-                says="Blue: the row scored more than half; orange: less. Small: of how many matches.",
+                says="Small: of how many matches; the best by rating on top.",
             )
         ],
     )
