@@ -172,7 +172,8 @@ def state(status: str, reason: str, directory: Path) -> str:
 
 def _who(request: Mapping[str, Any]) -> str:
     if "control" in request:
-        return f"{str(request['control']).partition('?')[0]}, {len(request['arms'])} arms"
+        arms = len(request["arms"])
+        return f"{str(request['control']).partition('?')[0]} and {arms} arm{'' if arms == 1 else 's'}"
     models = request.get("models") or ("active" in request and request["players"])
     names = [str(spec).partition("?")[0] for spec in models or request["players"]]
     return ", ".join(names) if models or "positions" in request else " vs ".join(names)

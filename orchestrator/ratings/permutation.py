@@ -12,7 +12,9 @@ Deals that went alike move by move are one observation told several times. They 
 take one sign together; intervals and power count what they amount to (`pairs.Repeats`). Whether two deals are alike
 must not depend on which result is whose, or the signs would not be free: `went` is to be the same after a swap.
 
-Intervals agree with the test: where the one and the other would say different things of 0, the end is 0.
+Intervals are Student's over the deals and agree with the test: where the two would say different things of 0, the
+end is 0. By simulation they hold the truth in 93-98 % (more below ten deals, or where nearly all is drawn); that of Elo
+falls short where an arm wins nearly all in few deals, as Elo has no measure of that.
 
 A discrete p is at most as often below a level as that level says. `Compared.tie` is the chance of the very sum that was
 seen, in either direction: p - u·tie with u uniform on [0, 1] is uniform exactly where nothing differs, which is how a
@@ -30,7 +32,7 @@ from operator import getitem
 from statistics import NormalDist, fmean
 from typing import NamedTuple
 
-from orchestrator.ratings.pairs import ELO_PER_LOGIT, Repeats, df_of, elo, interval, t95
+from orchestrator.ratings.pairs import ELO_PER_LOGIT, Repeats, df_of, elo, t95
 
 ALPHA, POWER = 0.05, 0.8
 DRAWS = 9_999  # of signs, where they cannot all be counted
@@ -155,8 +157,8 @@ def compare(
 ) -> Compared | None:
     """From one figure of each per deal; None without any.
 
-    `went` is equal for deals that repeat each other exactly. `scores` lie in [0, 1] and have the interval of
-    `shares.lead`; other figures have Student's.
+    `went` is equal for deals that repeat each other exactly. `scores` lie in [0, 1], and their
+    interval keeps a width where all deals went one way.
     """
     if not first:
         return None
@@ -177,10 +179,8 @@ def compare(
 def _bounds(differences: Sequence[float], independent: float, scores: bool) -> tuple[float, float, float]:
     mean = fmean(differences)
     if scores:
-        low, _, high = (
-            2 * half - 1 for half in interval([(1 + each) / 2 for each in differences], independent)
-        )
-        return min(low, mean), mean, max(high, mean)
+        half = t95(df_of(independent)) * _padded(differences, independent) / math.sqrt(independent + 1)
+        return max(-1.0, mean - half), mean, min(1.0, mean + half)
     half = t95(df_of(independent)) * _spread(differences) / math.sqrt(independent)
     return mean - half, mean, mean + half
 
@@ -199,6 +199,21 @@ def _spread(values: Sequence[float]) -> float:
     return math.sqrt(sum((each - mean) ** 2 for each in values) / max(1, len(values) - 1))
 
 
+def _padded(differences: Sequence[float], independent: float) -> float:
+    """The standard deviation of one, with an imaginary deal as far from the mean as any is from 0.
+
+    Scores are coarse: where all deals went one way, the next need not, and an interval without a width would be wrong.
+    """
+    return math.sqrt(
+        (independent * _spread(differences) ** 2 + _furthest(differences) ** 2) / (independent + 1)
+    )
+
+
+def _furthest(differences: Sequence[float]) -> float:
+    """From 0; the whole scale where nothing ever differed."""
+    return max(map(abs, differences)) or 1.0
+
+
 class Elo(NamedTuple):
     """A difference with its 95 % interval."""
 
@@ -211,7 +226,8 @@ def elo_between(first: Sequence[float], second: Sequence[float], compared: Compa
     """How much stronger the second is against the opponents of both, in half-tie Elo.
 
     The interval is that of the delta method over deals, so what a deal gave to both falls out. As in `pairs`, one
-    imaginary deal, half a clean sweep and half its opposite for either, keeps sweeps finite and wide.
+    imaginary deal, half a clean sweep and half its opposite, keeps the middle of sweeps finite; the width has one too,
+    as far out as any deal was.
     """
     independent = compared.independent
     weight = independent + 1
@@ -220,7 +236,9 @@ def elo_between(first: Sequence[float], second: Sequence[float], compared: Compa
     moved = [
         slopes[1] * (b - means[1]) - slopes[0] * (a - means[0]) for a, b in zip(first, second, strict=True)
     ]
-    imagined = fmean((slopes[1] * b - slopes[0] * a) ** 2 for a in (-0.5, 0.5) for b in (-0.5, 0.5))
+    swept = any(set(scores) in ({0.0}, {1.0}) for scores in (first, second))  # nobody knows how far it is off
+    off = (1.0 if swept else _furthest([b - a for a, b in zip(first, second, strict=True)])) / 2
+    imagined = fmean((slopes[1] * b - slopes[0] * a) ** 2 for a in (-off, off) for b in (-off, off))
     variance = (independent * fmean(each**2 for each in moved) + imagined) / weight
     half = t95(df_of(independent)) * math.sqrt(variance / weight)
     mid = elo(means[1]) - elo(means[0])
@@ -241,9 +259,8 @@ def detectable(spread: float, independent: float, alpha: float = ALPHA, power: f
 
 
 def spread(first: Sequence[float], second: Sequence[float], independent: float) -> float:
-    """The standard deviation of a deal's difference of scores; an imaginary deal of either sign keeps it above 0."""
-    differences = [b - a for a, b in zip(first, second, strict=True)]
-    return math.sqrt((independent * _spread(differences) ** 2 + 0.5) / (independent + 1))
+    """The standard deviation of a deal's difference of scores, never 0."""
+    return _padded([b - a for a, b in zip(first, second, strict=True)], independent)
 
 
 def least_deals(alpha: float = ALPHA) -> int:

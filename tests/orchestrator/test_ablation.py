@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from engine import View
-from orchestrator.ablation import ablation, beside, differs, names, repeated, said
+from orchestrator.ablation import Ablation, Arm, Held, ablation, beside, differs, names, repeated, said
 from orchestrator.cli.leaderboard import boards_of
 from orchestrator.grades import Method, grade_run
 from orchestrator.model import Conduct
 from orchestrator.overview import glance
 from orchestrator.players import Decision, Seated, Turn
 from orchestrator.programme import EACH_OTHER, SELF, GameShare, Opponent
-from orchestrator.ratings.permutation import signs
+from orchestrator.ratings.permutation import compare, signs
 from orchestrator.record.database import RecordError
 from orchestrator.record.reading import match_ids, match_story, run_result
 from orchestrator.replay import replay
@@ -189,6 +189,28 @@ def test_deals_that_go_alike_amount_to_one(tmp_path) -> None:
     assert found.others[0].elo is None
 
 
+def test_a_table_of_more_than_two_is_compared_too(tmp_path) -> None:
+    game = GameShare("blob", {"players": 3, "cards": 2, "rounds": 1})
+    play(
+        tmp_path,
+        asked("bot:random", "bot:ismcts:20", deals=6, games=(game,), opponents=(Opponent("bot:greedy"),)),
+    )
+    arm = ablation(run_result(tmp_path)).others[0]
+    assert (arm.deals, arm.games, arm.compared.exact) == (6, 18, True)
+
+
+def test_a_null_that_differs_is_told_first_and_aloud() -> None:
+    first, second = [0.0] * 9, [0.5] * 9
+    found = Held(0.0, 0.5, compare(first, second), 0.004)
+    null, arm = (Arm(2, "null", "null", "a:m"), Arm(3, "style=terse", "arm", "a:m?style=terse"))
+    null.held["score"] = arm.held["score"] = found
+    both = Ablation([Arm(1, "control", "control", "a:m"), null, arm])
+    assert differs(both)
+    assert said(both)[0].startswith("THE NULL DIFFERS: it was asked in the very words of the control")
+    assert "p 0.004" in said(both)[0]
+    assert said(both)[1].startswith("style=terse scores better than the control: +50.0 [")
+
+
 def test_an_unfinished_run_compares_the_deals_that_both_have(tmp_path) -> None:
     request = asked("sim:greedy", "sim:random", deals=10, conduct=Conduct())
     _, result = play(tmp_path / "part", request, stop_after=150, concurrency=3)
@@ -256,7 +278,7 @@ def test_a_report_has_a_table_and_a_figure_of_each_ablation(wordy, tmp_path) -> 
 
 def test_it_stands_in_the_list_of_runs(wordy) -> None:
     seen = glance(wordy)
-    assert (seen["kind"], seen["planned"], seen["who"]) == ("ablate", 96, "sim:mcts:30, 2 arms")
+    assert (seen["kind"], seen["planned"], seen["who"]) == ("ablate", 96, "sim:mcts:30 and 2 arms")
 
 
 def test_a_record_that_does_not_name_its_arms_is_refused(wordy) -> None:
