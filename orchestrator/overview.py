@@ -191,7 +191,7 @@ def _planned(run: Mapping[str, Any]) -> int | None:
     request = run["request"]
     if run["kind"] == "probe":
         return int(request["pairs"])
-    if run["kind"] == "duel":
+    if "players" in request and run["kind"] != "tournament":
         return int(request["pairs"]) * len(request["players"])
     from orchestrator.programme import GameShare, Opponent, Programme
 
