@@ -18,7 +18,7 @@ the tournament ends once nothing else is left, because whom to leave out is for 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, groupby
@@ -124,12 +124,16 @@ def _two(one: int, other: int) -> tuple[int, int]:
 # ── chosen by results ────────────────────────────────────────────────────────────────────────────────
 
 
+Went = frozenset[tuple[tuple[int, ...], bytes]]
+"""Of a pair who sat where and how it went, match by match: equal for exact repeats."""
+
+
 class Seen(NamedTuple):
-    """A complete pair: who met, its matches, what is equal for pairs that went alike, and what it cost by player."""
+    """A complete pair: who met, its matches and how they went, and what it cost by player."""
 
     players: tuple[int, ...]
     results: tuple[Result, ...]
-    went: frozenset[tuple[tuple[int, ...], bytes]]
+    went: Went
     costs: Mapping[int, int]
 
 
@@ -217,22 +221,23 @@ class Matchmaker:
         plain = [self.rotation.board(self.known + k).players for k in range(self.plan.step)]
         if {player for each in seen for player in each.players} != set(range(1, self.rotation.players + 1)):
             return plain  # somebody has no result at all, because services failed
-        clusters: dict[frozenset[tuple[tuple[int, ...], bytes]], list[Result]] = {}
-        alike: Counter[frozenset[tuple[tuple[int, ...], bytes]]] = Counter(each.went for each in seen)
-        for each in seen:
-            clusters.setdefault(each.went, []).extend(each.results)
-        if self._ranked(list(clusters.values()), len(seen)):
+        clusters = _clusters(seen)
+        if self._ranked(clusters, len(seen)):
             return []
-        played = dict.fromkeys(combinations(range(self.rotation.players), 2), 0.0)
-        for each in seen:
-            played[_places(each.players)] += 1 / alike[each.went]  # a repeat tells nothing new
-        coming = [_places(board.players) for board in self._boards[self.known - self.plan.step :]]
+        played = self._played(seen)
         times = Counter(_places(each.players) for each in seen)
         fresh = {two: (played[two] + 1) / (many + 1) for two, many in times.items()}
-        chosen = allocate(
-            fit(count(clusters.values())), played, self._costs(seen), self.plan.step, coming, fresh
-        )
+        coming = [_places(board.players) for board in self._boards[self.known - self.plan.step :]]
+        chosen = allocate(fit(count(clusters)), played, self._costs(seen), self.plan.step, coming, fresh)
         return [(a + 1, b + 1) for a, b in chosen]
+
+    def _played(self, seen: Sequence[Seen]) -> dict[tuple[int, int], float]:
+        """Pairs of every two; a repeat tells nothing new, so several that went alike are one."""
+        alike = Counter(each.went for each in seen)
+        played = dict.fromkeys(combinations(range(self.rotation.players), 2), 0.0)
+        for each in seen:
+            played[_places(each.players)] += 1 / alike[each.went]
+        return played
 
     def _costs(self, seen: Sequence[Seen]) -> list[float]:
         """What a player cost in a pair, on average."""
@@ -253,6 +258,14 @@ class Matchmaker:
         within = f"to within {places}" if until else "for certain"
         self.ended = f"every rank is known {within}, by the first {pairs} pairs"
         return True
+
+
+def _clusters(seen: Iterable[Seen]) -> list[list[Result]]:
+    """Their matches, pairs that went alike together."""
+    clusters: dict[Went, list[Result]] = {}
+    for each in seen:
+        clusters.setdefault(each.went, []).extend(each.results)
+    return list(clusters.values())
 
 
 def _places(players: tuple[int, ...]) -> tuple[int, int]:
