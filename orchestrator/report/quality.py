@@ -50,7 +50,11 @@ NOTES = (
 
 
 def sections(runs: Sequence[Run]) -> list[Section]:
-    """One, of runs with a decision that could be graded; none without."""
+    """One, of runs with a decision that could be graded; none without.
+
+    A probe asks positions again and again, in clothes of its own: its decisions are in its section, not here.
+    """
+    runs = [run for run in runs if run.result.run.kind != "probe"]
     reports = [on_record(run.result.path) for run in runs]
     graded, missing = sum(len(each.decisions) for each in reports), sum(each.ungraded for each in reports)
     if not graded + missing:
