@@ -19,7 +19,7 @@ SECTIONS = {
         "tournament": "Everybody plays everybody, or whoever tells most of the ranks.",
         "generate": "Play games for data: models against a mix of opponents.",
         "probe": "Ask again in other clothes: mirrored, turned, relabelled.",
-        "ablate": "Compare styles, tracks, efforts or models, arm by arm with a control.",
+        "ablate": "Hold a style, track, effort or model against a control.",
     },
     "Look on and step in": {
         "runs": "The runs that there are, and how each of them stands.",
@@ -30,7 +30,7 @@ SECTIONS = {
     },
     "What came of it": {
         "show": "Replay a match: boards, all sides' reasoning, cost.",
-        "replay": "Play a run again from its record, or a cassette; nothing is asked or paid.",
+        "replay": "Play a run again from its record; nothing is asked or paid.",
         "report": "All that can be said of runs, here or as one page with plots.",
         "leaderboard": "Standings over one run or many, with intervals.",
         "grade": "How well each move was chosen, against a solver or search.",
