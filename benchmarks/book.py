@@ -4,13 +4,13 @@
     python -m benchmarks.book --check 500
 
 What the book holds, and how, engine/search/book.py says. By `search` its outcomes are our own solver's, which takes
-about an hour of one core; by `bitbully` (a peer for tests) they are the signs of its scores, which are exact and
+an hour or two of one core; by `bitbully` (a peer for tests) they are the signs of its scores, which are exact and
 take half a minute. The bytes are the same, as the outcomes are.
 
 The shipped file was made by bitbully 0.0.79 with its book of 12 discs (bitbully-databases 0.0.2, MIT licence), and
-checked with --check 3000: so many of its positions, drawn at random, searched to the end by our own solver without a
-book. The tests look at some of them every time, and at the tree above: every position of fewer discs, down to
-the first, has the outcome that is known.
+checked with --check 1500: so many of its positions, drawn at random, searched to the end by our own solver without a
+book (54 CPU seconds). The tests search a few of them every time, ask bitbully about 2,000 positions, and look at the
+tree above, up to the first position, whose outcomes are known.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ fraction of what exact scores cost. Each question is whether the mover reaches a
 searches with threats, forced replies and a table as engine/solvers/connect4.py does, and besides looks at what
 either player gets by answering every disc in the same column (claimeven, baseinverse and zugzwang of V. Allis, A
 Knowledge-based Approach of Connect-Four, 1988): that alone often keeps the other from four (`held`), or makes it
-play below a winning cell in the end (`first_outlasts`, `second_outlasts`). So three in four positions need no
-search. Positions of as many discs as the book has (engine/search/book.py) are looked up.
+play below a winning cell in the end (`first_outlasts`, `second_outlasts`); these last two leave a quarter of the
+positions to search. Positions of as many discs as the book has (engine/search/book.py) are looked up.
 
 What the table holds is true of a position whatever was asked before, so it is never emptied, and answers do not
 depend on their order; there is no budget. Two entries share a place: the one that took more work stays. The
