@@ -26,10 +26,7 @@ from orchestrator.ratings.league import League, league
 PLAYERS, SPREAD, FACTOR = 8, 450.0, 50.0
 EACH = 20  # pairs of every two in the round robin that is to be matched
 STEP = 10
-FIRST, LOOKS = (
-    0.3,
-    20,
-)  # at an active tournament: after so much of that round robin's money, then in steps of 1/20
+FIRST, LOOKS = 0.3, 20  # at an active one: after so much of that round robin's money, then every 1/20 of it
 
 
 @dataclass(frozen=True)
