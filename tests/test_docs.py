@@ -17,7 +17,7 @@ import click
 import pytest
 
 import engine
-from orchestrator.cli import COMMANDS, ablate, duel, generate, main
+from orchestrator.cli import COMMANDS, ablate, duel, generate, main, tournament
 from orchestrator.duel import batched, seat_players, walled
 from orchestrator.limits import parse_limits
 from orchestrator.request import Request
@@ -54,6 +54,10 @@ def every(find: str) -> list[tuple[str, str]]:
     ]
 
 
+BEGINS = r"^orchestrator (?!.*--resume)(duel|generate|ablate|tournament) .*(vs|--(player|table|pro|arm|pairs|active))"
+"""Command lines that begin a run and say who plays."""
+
+
 def parsed(line: str) -> click.Context:
     """The context of the command that would run. Raises UsageError where it would refuse."""
     words = shlex.split(line, comments=True)[1:]
@@ -69,6 +73,8 @@ def asked(context: click.Context) -> Request:
         return duel.new_request(duel.read_options(context.params))
     if context.info_name == "ablate":
         return ablate.new_request(ablate.read_options(context.params))
+    if context.info_name == "tournament":
+        return tournament.new_request(tournament.read_options(context.params))
     return generate.new_request(generate.read_options(context.params))
 
 
@@ -110,9 +116,7 @@ def test_a_command_line_is_one_that_the_program_takes(page: str, line: str) -> N
         parsed(line)
 
 
-@pytest.mark.parametrize(
-    ("page", "line"), every(r"^orchestrator (duel|generate|ablate) .*(vs|--(player|table|provider|arm))")
-)
+@pytest.mark.parametrize(("page", "line"), every(BEGINS))
 def test_a_run_can_begin_as_a_command_line_says(page: str, line: str) -> None:
     request = asked(parsed(line))
     players = seat_players(request, Table())

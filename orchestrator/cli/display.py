@@ -716,7 +716,7 @@ def screen(tally: Tally, width: int, height: int) -> RenderableType:
         Text(tally.headline(), "bold", no_wrap=True, overflow="ellipsis"),
         Text(tally.where(), "dim", no_wrap=True, overflow="ellipsis"),
         Text(""),
-        _score_line(tally) if tally.kind == "duel" else _bill_line(tally),
+        _score_line(tally) if tally.kind in ("duel", "tournament") else _bill_line(tally),
         _bar(tally, width),
         *told,
         Text(""),
