@@ -213,19 +213,27 @@ def test_solve() -> None:
 
 
 def test_the_same_ratings_as_arena_rank() -> None:
-    """On its own ground: no seats, no prior. Skipped where it is not installed (it wants jax)."""
-    arena = pytest.importorskip("arena_rank")
+    """On its own ground: it has no seats, so each match counts from either side; so many that no prior matters.
+
+    Skipped where it is not installed (it wants jax).
+    """
+    arena = pytest.importorskip("arena_rank.models.bradley_terry")
+    datasets = pytest.importorskip("arena_rank.utils.data_utils")
     pandas = pytest.importorskip("pandas")
-    clusters = balanced(SMALL, 10, 500)
-    matches = [result for cluster in clusters for result in cluster]
+    played = [result for cluster in balanced(SMALL, 10, 500) for result in cluster]
+    turned = [Result(match.players[::-1], match.scores[::-1]) for match in played]
     rows = [
         {"model_a": r.players[0], "model_b": r.players[1],
          "winner": {1.0: "model_a", 0.0: "model_b", 0.5: "tie"}[r.scores[0]]}
-        for r in matches
+        for r in [*played, *turned]
     ]  # fmt: skip
-    data = arena.PairDataset.from_pandas(pandas.DataFrame(rows))
+    data = datasets.PairDataset.from_pandas(pandas.DataFrame(rows))
     found = arena.BradleyTerry(len(data.competitors)).compute_ratings_and_cis(data)
     theirs = dict(zip(found["competitors"], map(float, found["ratings"]), strict=True))
-    ours = rated(clusters)
+    spread = dict(zip(found["competitors"], map(float, found["variances"]), strict=True))
+    ours = rated([[match] for match in [*played, *turned]])
     for one, other in combinations(ours.players, 2):
-        assert ours.difference(one, other).mid == pytest.approx(theirs[one] - theirs[other], abs=2)
+        assert ours.difference(one, other).mid == pytest.approx(theirs[one] - theirs[other], abs=0.5)
+    for player in ours.players:
+        mine = ours.about_mean(player)
+        assert (mine.high - mine.low) / 2 / 1.96 == pytest.approx(spread[player] ** 0.5, rel=0.01)
