@@ -208,7 +208,7 @@ def _judged(found: Sequence[Forecast], middle: float) -> tuple[float | None, Ver
         p = _hoeffding(list(first.values()))
         if p >= LEVEL:
             return p, "cannot tell"
-        early = math.fsum(each.came - each.said for each in first.values())
+        early = math.fsum(each.came - _clipped(each.said) for each in first.values())
         return p, "too hopeful" if early < 0 else "too gloomy"
     bias = _totals(found, lambda each: each.came - each.said)
     pull = _totals(found, lambda each: (each.came - each.said) * (each.said - middle))
@@ -222,13 +222,14 @@ def _judged(found: Sequence[Forecast], middle: float) -> tuple[float | None, Ver
 
 
 def _hoeffding(first: Sequence[Forecast]) -> float:
-    """At most how likely a mean score so far off is, from one forecast for each match (Hoeffding, JASA 58, 1963)."""
+    """At most how likely a mean score so far off is, from one forecast for each match (Hoeffding, JASA 58, 1963).
+
+    Whoever rounds 99.7 % to 100 loses now and then: said are what is left of 0 and 1 by rounding, as for the log loss.
+    """
     count = len(first)
-    said = math.fsum(each.said for each in first) / count
+    said = math.fsum(_clipped(each.said) for each in first) / count
     came = math.fsum(each.came for each in first) / count
     parts = ((came, said), (1 - came, 1 - said))
-    if any(a > 0 and b <= 0 for a, b in parts):
-        return 0.0
     divergence = math.fsum(a * math.log(a / b) for a, b in parts if a > 0)
     return min(1.0, 2 * math.exp(-count * divergence))
 

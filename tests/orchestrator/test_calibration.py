@@ -234,6 +234,15 @@ def test_where_all_matches_come_out_alike_only_what_no_chance_explains_is_named(
     assert of(*((n // 5, said, came) for n in range(150))).verdict == verdict
 
 
+@pytest.mark.parametrize("sure", [0.0, 1.0])
+def test_one_surprise_does_not_convict_whoever_rounds(sure: float) -> None:
+    """99.6 % is said as 100: one loss in 200 is what is to be expected then, and six are not."""
+    matches = [(number, sure, sure) for number in range(194)]
+    assert of(*matches, *((n, sure, sure) for n in range(194, 199)), (199, sure, 1 - sure)).p == 1
+    told = of(*matches, *((n, sure, 1 - sure) for n in range(194, 200)))
+    assert told.verdict == ("too gloomy" if sure == 0 else "too hopeful")
+
+
 def test_decisions_of_one_match_are_not_so_many_observations() -> None:
     """The trap that clusters are for: decision by decision the same forecasters are named far too often."""
     rng, named = random.Random(1), 0
