@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from fractions import Fraction
 from operator import getitem
 from statistics import NormalDist, fmean
@@ -64,10 +64,11 @@ def signs(differences: Sequence[float], seed: int = 0, draws: int = DRAWS) -> Si
     return counted or _some_signs(differences, seed, draws)
 
 
-def _on_a_grid(values: Iterable[float]) -> list[int] | None:
+def _on_a_grid(values: Sequence[float]) -> list[int] | None:
     """As multiples of their largest common part; None where they have none worth the name."""
     parts = [Fraction(value).limit_denominator(FINEST) for value in values]
-    if any(abs(float(part) - value) > 1e-9 for part, value in zip(parts, values, strict=True)):
+    near = 1e-9 * max(map(abs, values), default=0.0)  # dollars may be small
+    if any(abs(float(part) - value) > near for part, value in zip(parts, values, strict=True)):
         return None
     below = math.lcm(*(part.denominator for part in parts))
     return [int(part * below) for part in parts] if below <= FINEST else None

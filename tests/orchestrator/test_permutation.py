@@ -54,6 +54,12 @@ def test_long_runs_are_counted_as_the_binomial_has_them() -> None:
     assert signs(differences).exact
 
 
+@pytest.mark.parametrize("unit", [1e-10, 1.0, 1e10])
+def test_the_unit_of_a_figure_changes_nothing(unit) -> None:
+    differences = [3.0, 1.0, 4.0, -1.0, 5.0, 9.0, -2.0, 6.0]
+    assert signs([each * unit for each in differences]).p == pytest.approx(signs(differences).p)
+
+
 def test_what_is_drawn_is_near_what_is_counted_and_never_zero() -> None:
     rng = random.Random(3)
     differences = [rng.choice(QUARTERS) + 0.1 for _ in range(60)]
