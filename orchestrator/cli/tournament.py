@@ -116,12 +116,27 @@ def new_request(asked: dict[str, Any]) -> TournamentRequest:
     each = asked.pop("pairs", EACH_UNTIL if "until_ranked" in asked else EACH)
     total = asked.pop("pairs_total", None)
     request = TournamentRequest(**playing.drawn(asked))
+    all_differ(request)
     if request.active:
         click.echo(
             "Who meets whom follows from the results: an estimate counts on everybody equally often.",
             err=True,
         )
     return longer(request, each, total)
+
+
+def all_differ(request: TournamentRequest) -> None:
+    """Ratings join whoever plays alike, so two such would be one with half of its matches lost. Raises SpecError."""
+    from orchestrator.cli.human import ask_for_move
+    from orchestrator.duel import seat_players
+    from orchestrator.table import SpecError, Table
+
+    known: dict[str, str] = {}
+    for spec, player in zip(
+        request.players, seat_players(request, Table(ask_human=ask_for_move), billed=True), strict=True
+    ):
+        if (first := known.setdefault(player.seated.hash, spec)) != spec:
+            raise SpecError(f"player {spec} plays exactly as {first} does: leave one of them out")
 
 
 def same(asked: dict[str, Any], known: Request) -> dict[str, Any]:
