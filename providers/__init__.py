@@ -17,7 +17,9 @@ from providers.wire import Service, public
 
 GROUP = "duelist.providers"
 _FILES = {"sim": "simulated"}  # where the word of a spec is not the name of the file
-_NOT_SERVICES = frozenset({"base", "batches", "wire", "retry", "prices", "dialects", "outlook", "stand_in"})
+_NOT_SERVICES = frozenset(
+    {"base", "batches", "wire", "retry", "prices", "dialects", "outlook", "reasons", "stand_in"}
+)
 
 
 class KeyStatus(NamedTuple):
