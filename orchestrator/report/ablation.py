@@ -13,7 +13,6 @@ from orchestrator.ablation import (
     Ablation,
     Arm,
     Held,
-    Measure,
     ablation,
     beside,
     repeated,
@@ -45,7 +44,7 @@ def sections(runs: Sequence[Run]) -> list[Section]:
         says += [
             f"{about}: {line}" if several else line for line in [*said(each), *beside(each), *repeated(each)]
         ]
-        tables += [_arms(each, f"arms{name}", about), _measures(each, f"measures{name}", about)]
+        tables += [_arms(each, f"arms{name}", about), *_measures(each, name, about)]
         if any(arm.compared and arm.compared.low is not None for arm in each.arms):
             figures.append(_figure(each, f"differences{name}", about))
     return [Section("ablation", "Ablation", says, tables, figures)]
@@ -76,29 +75,27 @@ def _row(arm: Arm) -> list[Value]:
     return [*row, _difference(held, 100), held.compared.p, holm, arm.elo and Estimated(*arm.elo)]
 
 
-def _measures(found: Ablation, name: str, about: str) -> Table:
-    """All that arms were compared in, a row each, for programs and for whoever wants the p of everything."""
-    columns = [
-        Column("arm"),
-        Column("measure"),
-        Column("control", "number"),
-        Column("of the arm", "number"),
-        Column("difference", "number"),
-        Column("p", "number"),
-        Column("Holm", "number"),
-    ]
-    rows: list[list[Value]] = []
-    for arm in found.arms:
-        for measure in (each for each in MEASURES if each.key in arm.held):
+def _measures(found: Ablation, name: str, about: str) -> list[Table]:
+    """All that arms were compared in, a table for each: one column of several units could not be read."""
+    tables = []
+    for measure in MEASURES:
+        columns = [
+            Column("arm"),
+            Column("control", measure.unit),
+            Column("of the arm", measure.unit),
+            Column("difference", measure.unit),
+            Column("p", "number"),
+            Column("Holm", "number"),
+        ]
+        rows: list[list[Value]] = []
+        for arm in (each for each in found.arms if measure.key in each.held):
             held = arm.held[measure.key]
             ps = held.compared.p, held.holm if arm.role == "arm" else None
-            rows.append([arm.name, _with_unit(measure), held.control, held.arm, _difference(held), *ps])
-    return Table(name, f"What arms of {about} were compared in", columns, rows)
-
-
-def _with_unit(measure: Measure) -> str:
-    units = {"share": "share of 1", "usd": "$", "seconds": "s"}
-    return f"{measure.title}, {units[measure.unit]}" if measure.unit in units else measure.title
+            rows.append([arm.name, held.control, held.arm, _difference(held), *ps])
+        tables.append(
+            Table(f"{measure.key}{name}", f"Arms of {about} compared: {measure.title}", columns, rows)
+        )
+    return [table for table in tables if table.rows]
 
 
 def _difference(held: Held, times: float = 1) -> Estimated:

@@ -266,12 +266,14 @@ def test_a_report_has_a_table_and_a_figure_of_each_ablation(wordy, tmp_path) -> 
     runs = [Run(path, run_result(path)) for path in (wordy, tmp_path)]
     assert sections([]) == []
     (one,) = sections(runs[:1])
-    assert [table.name for table in one.tables] == ["arms", "measures"]
+    assert [table.name for table in one.tables] == ["arms", "score", "legal", "cost", "tokens"]
+    units = {table.name: {column.unit for column in table.columns[1:4]} for table in one.tables[1:]}
+    assert units == {"score": {"share"}, "legal": {"share"}, "cost": {"usd"}, "tokens": {"count"}}
     assert [name for name, _ in one.figures[0].rows] == ["null", "words=80", "illegal=0.4&track=rules"]
     assert one.figures[0].groups == [0, 0, 0]
     assert all(len(row) == len(table.columns) for table in one.tables for row in table.rows)
     (both,) = sections(runs)
-    assert len({table.name for table in both.tables}) == 4
+    assert len({table.name for table in both.tables}) == len(both.tables) == 7
     assert both.figures[1].groups == [1]
     assert both.figures[1].rows[0][1].value == pytest.approx(100 * ablation(other).others[0].compared.mean)
 

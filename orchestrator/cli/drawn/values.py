@@ -77,9 +77,9 @@ def _written(value: Value, write: Callable[[float], str]) -> Written:
 def _writer(unit: Unit, numbers: Sequence[float]) -> Callable[[float], str]:
     """How one number of a column is written, of which these are all."""
     if unit == "usd":
-        return text.dollars
+        return _either_way(text.dollars)
     if unit == "seconds":
-        return text.duration
+        return _either_way(text.duration)
     if unit == "elo":
         return lambda number: text.signed(number) if round(number) else "0"
     if unit == "count":
@@ -87,6 +87,16 @@ def _writer(unit: Unit, numbers: Sequence[float]) -> Callable[[float], str]:
     if unit == "share":
         return _share
     return _decimals(numbers, "+" if unit == "signed" else "")
+
+
+def _either_way(write: Callable[[float], str]) -> Callable[[float], str]:
+    """Also of a difference, which may be below nothing."""
+
+    def signed(number: float) -> str:
+        told = write(abs(number))
+        return told if number >= 0 else f">-{told[1:]}" if told.startswith("<") else f"-{told}"
+
+    return signed
 
 
 def _count(number: float) -> str:
