@@ -20,7 +20,7 @@ from sqlmodel import select
 from orchestrator.ratings.quality import Graded, Quality, quality
 from orchestrator.record.reading import reading
 from orchestrator.record.tables import Player, Run
-from orchestrator.standings import AS_STAND_IN, asked_alike, games_of, stood_in
+from orchestrator.standings import asked_alike, games_of, names, stood_in
 
 if TYPE_CHECKING:
     from orchestrator.grades import Decided, Report
@@ -63,8 +63,10 @@ class Board:
 def boards_of(reports: Iterable[Report]) -> list[Board]:
     """Every game and variant with a graded decision."""
     boards: dict[tuple[str, str], Board] = {}
+    asked: dict[tuple[str, bool], Player] = {}
     for report in reports:
-        hashes = cache(partial(_hash, *_players(report.path)))
+        games, players = _players(report.path)
+        hashes = cache(partial(_hash, games, players))
         fakes = {
             player.id: bool(stood_in(player.spec, report.reported.get(player.id, ())))
             for player in report.players.values()
@@ -74,11 +76,15 @@ def boards_of(reports: Iterable[Report]) -> list[Board]:
             player, fake = report.players[decided.player], fakes[decided.player]
             alike = hashes(decided.game, decided.variant, decided.player)
             if (alike, fake) not in board.lines:
-                name = player.label + (AS_STAND_IN if fake else "")
-                board.lines[alike, fake] = Line(name, player.spec, alike, fake)
+                asked.setdefault((alike, fake), players[decided.player])
+                board.lines[alike, fake] = Line(player.label, player.spec, alike, fake)
             line = board.lines[alike, fake]
             if decided.own and decided.action is not None:
                 line.decisions.append(decided)
+    for board in boards.values():
+        called = names([(asked[key], key[1]) for key in board.lines])
+        for line, name in zip(board.lines.values(), called, strict=True):
+            line.name = name
     return [board for _, board in sorted(boards.items())]
 
 

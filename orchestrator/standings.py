@@ -232,9 +232,7 @@ def _join(board: Board, part: Part) -> None:
         if name in board.lines:
             board.lines[name].total += standing
         else:
-            # A duel numbers players of one label; over runs the number says nothing.
-            label = re.sub(r" #\d+$", "", standing.player.label)
-            board.lines[name] = Line(standing.player, label, standing)
+            board.lines[name] = Line(standing.player, standing.player.label, standing)
     results = {match.id: _result(match, names) for match in played.finished}
     board.played += [(match.finished or 0.0, match.id, results[match.id]) for match in played.finished]
     board.pairs += _complete_pairs(part, results)
@@ -318,16 +316,26 @@ def clusters_of(pairs: Iterable[Pair]) -> list[list[Pair]]:
 
 
 def _name(board: Board) -> None:
-    """Labels; where two players share one their specs, and where they share that too what else differs."""
     lines = list(board.lines.values())
-    labels = [line.name for line in lines]
-    for line, label in zip(lines, labels, strict=True):
-        like = [other.player for other, its in zip(lines, labels, strict=True) if its == label]
-        if len(like) > 1:
-            same = [player for player in like if player.spec == line.player.spec]
-            line.name = " ".join([line.player.spec, *_differing(line.player, same)])
-        if stood_in(line.player.spec, line.total.reported):
-            line.name += AS_STAND_IN
+    called = names([(line.player, bool(stood_in(line.player.spec, line.total.reported))) for line in lines])
+    for line, name in zip(lines, called, strict=True):
+        line.name = name
+
+
+def names(players: Sequence[tuple[Player, bool]]) -> list[str]:
+    """What players are called who stand beside each other, each with whether the stand-in answered for it.
+
+    Labels; where two share one their specs, and where they share that too what else differs. A duel numbers players
+    of one label; over runs the number says nothing.
+    """
+    labels = [re.sub(r" #\d+$", "", player.label) for player, _ in players]
+    told = []
+    for (player, fake), label in zip(players, labels, strict=True):
+        like = [other for (other, _), its in zip(players, labels, strict=True) if its == label]
+        same = [other for other in like if other.spec == player.spec]
+        name = " ".join([player.spec, *_differing(player, same)]) if len(like) > 1 else label
+        told.append(name + (AS_STAND_IN if fake else ""))
+    return told
 
 
 def _differing(player: Player, others: Sequence[Player]) -> list[str]:

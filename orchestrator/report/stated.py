@@ -7,12 +7,12 @@ answered with what a model answered, and never across games or variants. Texts i
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.record.tables import Player
 from orchestrator.report.section import Column, Estimated, Run, Section, Table, Value
-from orchestrator.standings import stood_in
+from orchestrator.standings import asked_alike, games_of, names, stood_in
 from orchestrator.stated import SOURCES, Figures, Judged, Outcome, Source, figures, verdicts
 
 COLUMNS = (
@@ -45,8 +45,9 @@ class Line:
     """One player on one board."""
 
     board: str
-    name: str
-    spec: str
+    player: Player
+    stand_in: bool
+    name: str = ""
     outcomes: dict[Source, list[Outcome]] = field(default_factory=lambda: {source: [] for source in SOURCES})
     examples: list[Judged] = field(default_factory=list)
 
@@ -78,22 +79,24 @@ def _lines(runs: Sequence[Run]) -> tuple[list[Line], int]:
     unreadable = 0
     for run in runs:
         players = {standing.player.id: standing for standing in run.result.standings}
+        games = games_of(run.result.run)
         for judged in verdicts(run.path):
             if not judged.readable:
                 unreadable += 1
                 continue
             standing = players[judged.player]
             fake = bool(stood_in(standing.player.spec, standing.reported))
-            key = judged.game, judged.variant, standing.player.hash, fake
+            played = judged.game, json.loads(judged.variant)
+            alike = asked_alike(standing.player, games.index(played) if played in games else None)
+            key = judged.game, judged.variant, alike, fake
             if key not in lines:
-                mark = " (stand-in)" if fake else ""
-                lines[key] = Line(_board(judged), standing.player.label + mark, standing.player.spec + mark)
+                lines[key] = Line(_board(judged), standing.player, fake)
             _add(lines[key], judged)
-    found = sorted(lines.values(), key=lambda line: (line.board, line.name, line.spec))
-    names = Counter((line.board, line.name) for line in found)
-    for line in found:  # two of one name are told apart by how they were asked for
-        if names[line.board, line.name] > 1:
-            line.name = line.spec
+    for board in {line.board for line in lines.values()}:
+        there = [line for line in lines.values() if line.board == board]
+        for line, name in zip(there, names([(each.player, each.stand_in) for each in there]), strict=True):
+            line.name = name
+    found = sorted(lines.values(), key=lambda line: (line.board, line.name))
     return found, unreadable
 
 

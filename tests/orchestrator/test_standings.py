@@ -11,6 +11,8 @@ from orchestrator.grades import Method, grade_run, on_record
 from orchestrator.programme import GameShare, Opponent
 from orchestrator.record.tables import Player, Run
 from orchestrator.remarks import leaders
+from orchestrator.report import section as report
+from orchestrator.report import stated
 from orchestrator.request import GenerateRequest
 from orchestrator.standings import Board, asked_alike, boards_of, games_of
 from tests.orchestrator.duels import play, request
@@ -99,3 +101,19 @@ def test_grades_are_joined_by_the_words_of_a_game_too(tmp_path: Path) -> None:
     assert sum(len(line.decisions) for board in boards for line in board.lines.values()) == sum(
         len(report.decisions) for report in reports
     )
+
+
+def test_players_of_one_label_are_told_apart_wherever_they_stand(tmp_path: Path) -> None:
+    """Two specs have one label in their runs: in grades and in texts they are called as on the leaderboard."""
+    play(tmp_path / "a", request("sim:greedy?illegal=0.2", "bot:random"))
+    play(tmp_path / "b", request("sim:greedy", "sim:greedy", pairs=2, seed=4))
+    for name in "ab":
+        grade_run(tmp_path / name, Method.parse("search:5"))
+    runs = report.read([tmp_path / name for name in "ab"])
+    (board,) = quality.boards_of(on_record(tmp_path / name) for name in "ab")
+    (rated,) = boards_of(run.result for run in runs)
+    expected = {"sim:greedy", "sim:greedy?illegal=0.2", "bot:random"}
+    assert {line.name for line in board.lines.values()} == expected
+    assert {line.name for line in rated.lines.values()} == expected
+    (section,) = stated.sections(runs)
+    assert {row[1] for row in section.tables[0].rows} == expected - {"bot:random"}
