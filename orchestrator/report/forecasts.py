@@ -94,8 +94,9 @@ def _says(found: Sequence[tuple[Forecaster, Calibration]], silent: Sequence[Fore
     says = []
     for each, figures in found:
         who = f"{each.line.name} at {each.board.title}"
-        matches = plural(figures.matches, "match", "matches")
-        told = f"it said {percent(figures.said, 1)} and scored {percent(figures.came, 1)} in {matches}"
+        # On the mean over forecasts: a long match counts more than in the score of a board.
+        over = f"{plural(figures.forecasts, 'forecast')} in {plural(figures.matches, 'match', 'matches')}"
+        told = f"{over} said {percent(figures.said, 1)}, and {percent(figures.came, 1)} came"
         if figures.verdict == "cannot tell":
             says.append(f"{who}: whether its forecasts are right, its matches cannot tell; {told}.")
         elif figures.verdict == "nothing found":

@@ -255,7 +255,8 @@ def test_the_planted_are_found_and_the_calibrated_are_not(house: Path) -> None:
     assert fair["slope"].low < 1 < fair["slope"].high and fair["ECE"] - fair["by chance"] < 0.02
     assert fair["Brier"].value < by_player[OVER]["Brier"].value
     says = section(house, "ab").says
-    assert any(f"{OVER} at tictactoe · open track is over-confident; it said " in each for each in says)
+    assert any(f"{OVER} at tictactoe · open track is over-confident; " in each for each in says)
+    assert all(" forecasts in " in each and " came." in each for each in says), "the mean is over forecasts"
     assert any("nothing is found wrong with its forecasts" in each for each in says)
 
 
