@@ -236,6 +236,11 @@ def _rating_notes(board: Board) -> list[str]:
         )
     if board.unpaired:
         notes.append(f"{words.plural(board.unpaired, 'match', 'matches')} of incomplete pairs are not rated.")
+    if ruled := sum(part.ruled for part in board.parts):
+        notes.append(
+            f"{words.plural(ruled, 'run')} with a rule to stop by: all pairs count here, which may show too large a "
+            "difference; what such a run says itself heeds the rule."
+        )
     if board.trackless:
         matches = words.plural(board.trackless, "match", "matches")
         notes.append(

@@ -76,6 +76,7 @@ class Part(NamedTuple):
     played: Played
     names: Mapping[int, str]
     fell_back: frozenset[str]
+    ruled: bool = False  # its own results may have ended it
 
     @property
     def game(self) -> tuple[str, str, int]:
@@ -201,7 +202,8 @@ def _parts(result: RunResult) -> Iterator[Part]:
             game = played.game, dict(played.variant)
             place = games.index(game) if game in games else None
             names = {each.player.id: _identity(each, place) for each in played.standings}
-            yield Part(result.path, played, names, result.fell_back)
+            ruled = bool(result.run.request.get("sprt") or result.run.request.get("until_ci"))
+            yield Part(result.path, played, names, result.fell_back, ruled)
 
 
 def _shared_out(parts: Sequence[Part]) -> Iterator[tuple[tuple[str, ...], Part]]:
@@ -351,7 +353,7 @@ def _differing(player: Player, others: Sequence[Player]) -> list[str]:
 
 
 def _rate(board: Board, anchors: Sequence[Anchor]) -> None:
-    """Ratings with 95 % intervals, of all matches and of clean ones; two alone exactly as their duel said it."""
+    """Ratings with 95 % intervals, of all matches and of clean ones; two alone as their duel said it."""
     from orchestrator.ratings.league import league
 
     if not board.pairs:
@@ -413,7 +415,7 @@ def _above(league: League, name: str, zero: Anchor) -> Interval:
 
 
 def _rate_two(board: Board, zero: Anchor) -> None:
-    """Exactly what the duel itself said at its end, over all its runs."""
+    """Exactly what the duel itself said at its end, over all its runs; but for a rule to stop by, which is noted."""
     from orchestrator.ratings.bradley_terry import Interval
     from orchestrator.ratings.league import Rank
     from orchestrator.ratings.pairs import Repeats, estimate

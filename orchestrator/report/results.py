@@ -84,8 +84,9 @@ def sections(runs: Sequence[Run]) -> list[Section]:
 
 KINDS = (DuelRequest.KIND, GenerateRequest.KIND)
 DUEL_NOTES = (
-    "Elo, nElo (normalised by a pair's standard deviation) and LOS (the chance of being the better one) are from "
-    "complete pairs, with 95 % intervals; wins, draws and losses are of all finished matches.",
+    "Score, Elo, nElo (normalised by a pair's standard deviation) and LOS (the chance of being the better one) are "
+    "from complete pairs up to where a rule stopped, with 95 % intervals; wins, draws and losses are of all finished "
+    "matches.",
 )
 PAIR_NOTES = (
     "0 to 2: complete pairs by the player's points; different: without exact repeats of another.",
