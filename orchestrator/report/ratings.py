@@ -81,14 +81,17 @@ def _columns(board: Board) -> list[Column]:
     if board.seats > 2:
         columns += [Column("rank", "number"), Column("points", "number"), Column("first", "share")]
     columns += [Column(name, "count") for name in ("wins", "draws", "losses", "matches", "pairs", "forfeits")]
-    return [column for column in columns if column.name != "clean" or board.unclean]
+    left_out = {"clean"} if not board.unclean else set()
+    if len(board.lines) < 3:  # of two alone their result has it
+        left_out.add("> next")
+    return [column for column in columns if column.name not in left_out]
 
 
 def _row(board: Board, line: Line) -> list[Value]:
     total = line.total
-    row: list[Value] = [
-        line.name, words.rank_text(line.rank), line.elo and Estimated(*line.elo), line.marks, line.better,
-    ]  # fmt: skip
+    row: list[Value] = [line.name, words.rank_text(line.rank), line.elo and Estimated(*line.elo), line.marks]
+    if len(board.lines) > 2:
+        row.append(line.better)
     if board.unclean:
         row.append(line.clean and Estimated(*line.clean))
     row.append(total.score if total.matches else None)
@@ -157,7 +160,7 @@ def _live(board: Board) -> Plot:
         "live",
         f"Elo as matches came in, K = 32 from {START:.0f} ({LABEL})",
         Axis("matches", "count", low=0),
-        Axis("Elo", "elo"),
+        Axis("Elo", "number"),  # from 1000: no difference, which would have a sign
         series,
         says=f"No result: another order of the same matches would end elsewhere, by some 40 Elo.{left_out}",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def bill(run: Path, pico: str) -> None:
         db.execute(f"UPDATE tally SET cost_pico = {pico}")
 
 
-def runs(place: Path, names: str = "abc") -> list[Run]:
+def runs(place: Path, names: Iterable[str] = "abc") -> list[Run]:
     return read([place / name for name in names])
 
 
@@ -181,6 +182,21 @@ def test_a_board_has_its_table_and_its_figures(house: Path) -> None:
     assert LABEL in live.title and "No result" in live.says
     assert all(len(series.points) <= 300 and series.points[0].y == 1000 for series in live.series)
     assert sum(series.points[-1].y for series in live.series) == pytest.approx(3000)  # type: ignore[misc]
+
+
+def test_a_board_of_two_has_no_second_chance_of_being_better(house: Path) -> None:
+    """The result has it already, by another way of counting: two figures for one thing would not agree."""
+    alone = table(ratings.sections(runs(house, "c"))[0], "standings")
+    assert "> next" not in alone[0]
+    assert table(ratings.sections(runs(house))[0], "standings")[0]["> next"] > 0.5
+
+
+def test_a_run_with_a_rule_to_stop_by_is_named_where_it_is_rated(house: Path, tmp_path: Path) -> None:
+    play(tmp_path / "ruled", request("sim:greedy", "sim:random", pairs=60, seed=3, sprt="0,100"))
+    ((table,),) = (section.tables for section in ratings.sections(runs(tmp_path, ["ruled"])))
+    assert any(note.startswith("1 run with a rule to stop by") for note in table.notes)
+    ((table,),) = (section.tables for section in ratings.sections(runs(house)))
+    assert not any("rule to stop" in note for note in table.notes)
 
 
 def test_a_board_over_games_is_there_or_says_why_not(house: Path, tmp_path: Path) -> None:
