@@ -485,6 +485,8 @@ def _over_games(boards: Sequence[Board], anchors: Sequence[Anchor]) -> Overall:
         set_to = set_to or _weakest_of_all(
             leagues.values(), {line.name for line in lines if line.player.kind == "bot"}
         )
+        if not set_to and len(leagues) > 1:
+            raise NotComparable("no bot has played them all, and nobody else is set to a rating")
         found = overall(leagues, set_to)
     except NotComparable as error:
         return Overall(games, tracks, tuple(set_to), refused=str(error))

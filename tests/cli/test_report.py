@@ -194,6 +194,12 @@ def test_who_cannot_be_told_apart_stands_together(html: str) -> None:
     assert drawing.count("var(--wash)") == 1  # the ground of the two
 
 
+def test_intervals_stand_on_the_axis_that_they_ask_for() -> None:
+    rows = [("a", Estimated(0.2, 0.3, 0.4))]
+    whole = plots.svg(Intervals("x", "x", Axis("share", "share", low=0.0, high=1.0), rows), "x")
+    assert ">0 %</text>" in whole and ">100 %</text>" in whole
+
+
 def test_axes_hold_what_is_drawn_over_them() -> None:
     """Lines that stand beside each other, a band along a line of many, and what has no logarithm."""
     up = [Point(k, Estimated(0.1 * k, 0.2 * k, 0.3 * k)) for k in range(1, 10)]

@@ -208,6 +208,10 @@ def test_a_board_over_games_is_there_or_says_why_not(house: Path, tmp_path: Path
     assert [row["player"] for row in table(shared, "overall")] == ["bot:greedy", "bot:random"]
     refused = ratings.sections([*runs(house, "ac"), *read([tmp_path / "d"])])[-1]
     assert not refused.tables or refused.says
+    play(tmp_path / "e", request("sim:greedy", "sim:random", pairs=2))
+    play(tmp_path / "f", request("sim:greedy", "sim:random", game="connect4", pairs=2))
+    (refusal,) = ratings.sections(runs(tmp_path, "ef"))[-1].says
+    assert "no bot has played them all" in refusal
 
 
 # ── the protocol ─────────────────────────────────────────────────────────────────────────────────────

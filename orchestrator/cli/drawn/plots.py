@@ -141,6 +141,7 @@ def _intervals(drawn: Figure, figure: Intervals) -> dict[str, list[str]]:
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(len(told) - 0.5, -0.5)
+    axes.set_xlim(_ends(figure.x, axes.get_xlim()))
     axes.grid(axis="x", zorder=0)
     written = values.column(told, figure.x.unit)
     names = [text.one_line(name) for name, _ in figure.rows]

@@ -266,14 +266,17 @@ def _unique(names: Iterable[str]) -> dict[str, None]:
 
 def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
     players, games = _players(runs), _games(runs)
+    probes = [run for run in runs if run.result.run.kind == "probe"]
+    shown = sum(len(run.result.matches) for run in probes)  # a position each, and no match that anybody ended
     finished = sum(len(board.finished) for run in runs for board in run.result.boards)
-    unfinished = sum(len(run.result.matches) for run in runs) - finished
+    unfinished = sum(len(run.result.matches) for run in runs) - shown - finished
     tables = any(len(board.standings) > 2 for run in runs for board in run.result.boards)
     matches = f"{finished:,}" + (f" finished, {unfinished:,} others" if unfinished else "")
     return [
         ("Games" if len(games) > 1 else "Game", text_list(games) or text.NOTHING),
         ("Players", text_list(players) or text.NOTHING),
         ("Matches", matches),
+        *([("Positions shown", f"{shown:,}")] if shown else []),
         ("Pairs and deals" if tables else "Pairs", f"{sum(len(run.result.pairs) for run in runs):,}"),
         ("Played", _span(runs)),
         ("Cost", _cost(runs)),
