@@ -115,6 +115,7 @@ class Report:
     """A run with all that could be graded, and why the rest could not."""
 
     run: str
+    kind: str
     path: Path
     players: dict[int, tables.Player]
     reported: dict[int, list[str]]  # by player: the models that answered, as the service named them
@@ -222,11 +223,11 @@ CHOICES = "SELECT count(*) FROM decision WHERE instr(legal, ',')"  # as JSON, a 
 def _read(db: sqlite3.Connection, path: Path, only: Filter, query: str = EVERY) -> Report:
     """Everything at once. Matches that were void count too: what was decided in them was decided."""
     try:
-        run = db.execute("SELECT id FROM run").fetchone()
+        run = db.execute("SELECT id, kind FROM run").fetchone()
         if run is None:
             raise RecordError(f"{path} holds no run that began")
         players = {row[0]: _player(row) for row in db.execute(PLAYERS)}
-        report = Report(run[0], path, players, _reported(db))
+        report = Report(*run, path, players, _reported(db))
         for row in db.execute(query):
             id, match, went, game, variant, ply, seat, player, action, legal, outcome, state, *known = row
             if only.game not in ("", game) or not _named(match, only.matches):

@@ -61,10 +61,16 @@ class Board:
 
 
 def boards_of(reports: Iterable[Report]) -> list[Board]:
-    """Every game and variant with a graded decision."""
+    """Every game and variant with a graded decision of play.
+
+    A probe asks one position again and again, in clothes of its own, and its matches are one decision each: it says
+    itself what its grades come to.
+    """
     boards: dict[tuple[str, str], Board] = {}
     asked: dict[tuple[str, bool], Player] = {}
     for report in reports:
+        if report.kind == "probe":
+            continue
         games, players = _players(report.path)
         hashes = cache(partial(_hash, games, players))
         fakes = {

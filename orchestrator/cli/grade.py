@@ -224,6 +224,8 @@ def notes(report: Report) -> list[str]:
         f"{name}: {text.plural(report.graded, 'decision')} graded now ({text.plural(report.searched, 'position')}), "
         f"{len(report.decisions):,} in all, {report.forced:,} without a choice"
     ]
+    if report.kind == "probe":
+        found.append(f"{name}: what that says of a probe: {text.command('show', str(report.path))}")
     if report.kept:
         found.append(f"{name}: the grades are not on record: {text.one_line(report.kept)}")
     if report.ungraded:

@@ -51,6 +51,12 @@ def test_the_models_of_a_run_are_asked_again(played: Path, tmp_path: Path) -> No
     assert again.exit_code == 0 and "sim:greedy repeats itself in" in again.stdout
     graded = orchestrator("grade", output, "--method", "exact", cwd=played)
     assert graded.exit_code == 0, graded.stderr
+    assert "what that says of a probe: orchestrator show" in graded.stdout
+    both = [
+        json.loads(orchestrator("grade", *runs, "--method", "exact", "--json", cwd=played).stdout)["boards"]
+        for runs in (("runs/models",), ("runs/models", output))
+    ]
+    assert both[0] == both[1]  # questions are no play
     shown = orchestrator("probe", "--output", output, "--resume", "--display", "plain", cwd=played)
     assert "as good" in shown.stdout and "%" in shown.stdout
     for command in (("runs", str(tmp_path)), ("status", output), ("show", output), ("show", "0002a", output)):
