@@ -56,7 +56,7 @@ def pause(run: str, no_wait: bool) -> None:
 def resume(run: str, no_wait: bool, options: tuple[str, ...]) -> None:
     """Let RUN go on: where another shell plays it and it is paused there, else right here.
 
-    Right here is `orchestrator duel --resume` or `generate --resume`, whichever began it, and takes their OPTIONS:
+    Right here is the command that began it, as `orchestrator duel --resume`, and takes its OPTIONS:
 
     \b
     orchestrator resume NAME
