@@ -235,7 +235,10 @@ def _rating_notes(board: Board) -> list[str]:
             f"by move): intervals count only the {len(board.clusters)} different."
         )
     if board.unpaired:
-        notes.append(f"{words.plural(board.unpaired, 'match', 'matches')} of incomplete pairs are not rated.")
+        are = "is" if board.unpaired == 1 else "are"
+        notes.append(
+            f"{words.plural(board.unpaired, 'match', 'matches')} of incomplete pairs {are} not rated."
+        )
     if ruled := sum(part.ruled for part in board.parts):
         notes.append(
             f"{words.plural(ruled, 'run')} with a rule to stop by: all pairs count here, which may show too large a "
