@@ -22,7 +22,12 @@ def ranking(result: RunResult) -> dict[str, Any]:
     return {
         "ranking": [_board(board) for board in boards],
         "meetings": _meetings(result),
-        "says": [told for board in boards for told in (leaders(board), *found(board)) if told],
+        "says": [
+            f"{board.title}: {told}" if len(boards) > 1 else told
+            for board in boards
+            for told in (leaders(board), *found(board))
+            if told
+        ],
         "legend": list(dict.fromkeys(told for board in boards for told in legend(board))),
     }
 

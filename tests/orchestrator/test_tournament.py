@@ -116,6 +116,15 @@ def test_two_players_will_do(tmp_path) -> None:
         assert len(summary(result)["ranking"][0]["players"]) == 2
 
 
+def test_of_several_tracks_each_sentence_says_which_board_it_is_of(tmp_path) -> None:
+    players = ("sim:greedy", "sim:greedy?track=rules", "bot:random")
+    _, result = play(tmp_path, tournament(*players, pairs=3))
+    told = summary(result)
+    titles = tuple(f"{board['title']}: " for board in told["ranking"])
+    assert len(titles) > 1 and all(each.startswith(titles) for each in told["says"])
+    assert {title for title in titles for each in told["says"] if each.startswith(title)} == set(titles)
+
+
 def test_tables_of_more(tmp_path) -> None:
     bots = ("bot:random", "bot:greedy", "bot:ismcts:2", "bot:ismcts:3", "bot:ismcts:4")
     asked = tournament(
