@@ -116,7 +116,7 @@ def new_request(asked: dict[str, Any]) -> TournamentRequest:
     each = asked.pop("pairs", EACH_UNTIL if "until_ranked" in asked else EACH)
     total = asked.pop("pairs_total", None)
     request = TournamentRequest(**playing.drawn(asked))
-    all_differ(request)
+    check_field(request)
     if request.active:
         click.echo(
             "Who meets whom follows from the results: an estimate counts on everybody equally often.",
@@ -125,18 +125,23 @@ def new_request(asked: dict[str, Any]) -> TournamentRequest:
     return longer(request, each, total)
 
 
-def all_differ(request: TournamentRequest) -> None:
-    """Ratings join whoever plays alike, so two such would be one with half of its matches lost. Raises SpecError."""
+def check_field(request: TournamentRequest) -> None:
+    """That ratings tell everybody apart, and have one board where pairs are chosen by them. Raises SpecError."""
     from orchestrator.cli.human import ask_for_move
     from orchestrator.duel import seat_players
     from orchestrator.table import SpecError, Table
 
+    players = seat_players(request, Table(ask_human=ask_for_move), billed=True)
     known: dict[str, str] = {}
-    for spec, player in zip(
-        request.players, seat_players(request, Table(ask_human=ask_for_move), billed=True), strict=True
-    ):
+    for spec, player in zip(request.players, players, strict=True):
         if (first := known.setdefault(player.seated.hash, spec)) != spec:
             raise SpecError(f"player {spec} plays exactly as {first} does: leave one of them out")
+    tracks = sorted({player.seated.track for player in players} - {""})
+    if request.active and len(tracks) > 1:
+        raise SpecError(
+            f"players are on the tracks {' and '.join(tracks)}, which are rated apart: leave --active out, or give "
+            "everybody one track"
+        )
 
 
 def same(asked: dict[str, Any], known: Request) -> dict[str, Any]:

@@ -98,6 +98,7 @@ def test_a_game_for_several_numbers_gets_no_more_seats_than_players(tmp_path) ->
         (("bot:random",), "two players or more, got 1"),
         (("bot:random", "bot:random"), "bot:random is given twice"),
         (("sim:greedy", "sim:greedy?style=default"), "plays exactly as sim:greedy does"),
+        (("sim:greedy", "sim:mcts:9?track=rules", "bot:random", "--active"), "on the tracks open and rules"),
         (("bot:random", "bot:nosuch"), "there is no bot 'nosuch'"),
         (("bot:random", "bot:greedy", "--game", "chess"), "chess"),
         (("bot:random", "bot:greedy", "--until-ranked", "1"), "--until-ranked is for pairs that are chosen"),
