@@ -227,7 +227,7 @@ def _read(db: sqlite3.Connection, path: Path, only: Filter, query: str = EVERY) 
         if run is None:
             raise RecordError(f"{path} holds no run that began")
         players = {row[0]: _player(row) for row in db.execute(PLAYERS)}
-        report = Report(*run, path, players, _reported(db))
+        report = Report(run[0], run[1], path, players, _reported(db))
         for row in db.execute(query):
             id, match, went, game, variant, ply, seat, player, action, legal, outcome, state, *known = row
             if only.game not in ("", game) or not _named(match, only.matches):
