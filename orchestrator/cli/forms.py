@@ -240,10 +240,7 @@ def _overall_rows(over: Overall) -> Iterator[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    told = text.one_line(value)
-    return f"'{told}" if told[:1] in ("=", "+", "-", "@") else told
+    return text.formula_free(value) if isinstance(value, str) else value
 
 
 # ── Markdown ─────────────────────────────────────────────────────────────────────────────────────────

@@ -25,6 +25,7 @@ from orchestrator.report.section import (
     Axis,
     Column,
     Estimated,
+    Heatmap,
     Intervals,
     Plot,
     Point,
@@ -281,6 +282,9 @@ def test_csv_has_plain_numbers_and_no_formulas() -> None:
     assert (first["Elo_low"], first["Elo"], first["Elo_high"]) == ("212.0", "261.4", "313.0")
     odd = list(csv.reader(io.StringIO(files["odd.odd.csv"])))
     assert odd[2][:2] == ["'=1+1", "'-"]
+    names = ["=1+1", "\x1b[31mb\n"]
+    head, *_ = csv.reader(io.StringIO(to_csv(as_table(Heatmap("h", "h", names, names, [[None] * 2] * 2)))))
+    assert head == ["", "'=1+1", "␛[31mb"]
     for what in files.values():
         assert len({len(row) for row in csv.reader(io.StringIO(what))}) == 1
 

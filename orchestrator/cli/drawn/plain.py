@@ -133,13 +133,17 @@ def to_csv(table: Table) -> str:
     writer.writerow(
         name
         for head, wide in zip(table.columns, estimated, strict=True)
-        for name in ([head.name, f"{head.name}_low", f"{head.name}_high"] if wide else [head.name])
+        for name in _heads(text.formula_free(head.name), wide)  # a player's name heads a column of a matrix
     )
     for row in table.rows:
         writer.writerow(
             part for value, wide in zip(row, estimated, strict=True) for part in _csv_parts(value, wide)
         )
     return stream.getvalue()
+
+
+def _heads(name: str, wide: bool) -> list[str]:
+    return [name, f"{name}_low", f"{name}_high"] if wide else [name]
 
 
 def _csv_parts(value: Value, wide: bool) -> Iterator[Any]:
