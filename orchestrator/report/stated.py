@@ -16,7 +16,7 @@ from orchestrator.standings import asked_alike, games_of, names, stood_in
 from orchestrator.stated import SOURCES, Figures, Judged, Outcome, Source, figures, verdicts
 
 COLUMNS = (
-    Column("board"), Column("player"), Column("text"), Column("texts", "count"), Column("commit", "count"),
+    Column("player"), Column("board"), Column("text"), Column("texts", "count"), Column("commit", "count"),
     Column("agree", "count"), Column("differ", "count"), Column("differing", "share"), Column("silent", "count"),
     Column("regret differing", "number"), Column("regret agreeing", "number"),
 )  # fmt: skip
@@ -31,7 +31,7 @@ NOTES = (
     "played, 0 to 2.",
 )
 EXAMPLES = (
-    Column("board"), Column("player"), Column("match"), Column("move", "count"), Column("text"), Column("named"),
+    Column("player"), Column("board"), Column("match"), Column("move", "count"), Column("text"), Column("named"),
     Column("played"), Column("what it says"),
 )  # fmt: skip
 EXAMPLE_NOTES = ("The first of each player and board; `orchestrator show MATCH` marks them all.",)
@@ -122,7 +122,7 @@ def _told(line: Line) -> Iterator[tuple[Source, Figures]]:
 def _row(line: Line, source: Source, found: Figures) -> list[Value]:
     rate = found.rate and Estimated(*found.rate)
     return [
-        line.board, line.name, source, found.texts, found.committed, found.agreeing, found.differing, rate,
+        line.name, line.board, source, found.texts, found.committed, found.agreeing, found.differing, rate,
         found.silent, found.regret, found.regret_agreeing,
     ]  # fmt: skip
 
@@ -144,7 +144,7 @@ def _example(line: Line, judged: Judged) -> list[Value]:
     told = judged.said(source)
     assert told is not None
     quote, named = _plain(told.quote, QUOTED), _plain(told.named, NAMED)
-    return [line.board, line.name, judged.match, judged.ply + 1, source, named, judged.text, quote]
+    return [line.name, line.board, judged.match, judged.ply + 1, source, named, judged.text, quote]
 
 
 def _plain(text: str, most: int) -> str:

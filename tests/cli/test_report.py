@@ -258,6 +258,17 @@ def test_nothing_is_left_out_of_a_terminal(width: int) -> None:
     assert "├" in told and "▁" in told
 
 
+def test_whoever_is_told_of_in_a_row_is_named_in_every_block() -> None:
+    """A column of the run alone, or of the player, would not tell the rows of a block further down apart."""
+    columns = [Column("run"), Column("player"), *(Column(f"a long number {k}", "count") for k in range(8))]
+    rows = [["one", name, *range(8)] for name in ("adam", "berta")]
+    stream = io.StringIO()
+    draw(fake(Section("k", "k", tables=[Table("t", "t", columns, rows)])), text.console(stream, width=80))
+    told = stream.getvalue()
+    assert told.count("one") == 2 * told.count("run") and told.count("run") > 1
+    assert told.count("adam") == told.count("berta") == told.count("run")
+
+
 def test_hostile_text_cannot_move_a_cursor() -> None:
     stream = io.StringIO()
     evil = Section("x", "\x1b[2J", ["\x1b]0;x\x07"], [Table("t", "\x1b", [Column("\x1b")], [["\x1b[31m"]])])

@@ -75,7 +75,7 @@ def test_over_the_wire(tmp_path, monkeypatch) -> None:
     assert told is not None and 0 < told.differing < told.committed == told.texts
     assert differing(tmp_path) == planted(tmp_path)
     (section,) = [each for each in sections(read([tmp_path])) if each.key == "stated"]
-    assert str(section.tables[0].rows[0][1]).endswith("(stand-in)")
+    assert str(section.tables[0].rows[0][0]).endswith("(stand-in)")
 
 
 def test_without_the_option_the_stand_in_says_what_it_plays(tmp_path) -> None:
@@ -145,7 +145,7 @@ def test_a_report_says_it_with_examples_and_regret(tmp_path) -> None:
     ]
     table, examples = section.tables
     rows = {
-        (row[1], row[2]): dict(zip([column.name for column in table.columns], row, strict=True))
+        (row[0], row[2]): dict(zip([column.name for column in table.columns], row, strict=True))
         for row in table.rows
     }
     assert {name for name, _ in rows} == {LIAR, HONEST}  # one label, two players

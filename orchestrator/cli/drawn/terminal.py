@@ -83,8 +83,8 @@ def _table(table: Table, width: int) -> Iterator[RenderableType]:
 def _blocks(table: Table, rows: Sequence[Sequence[values.Written]], width: int) -> Iterator[list[int]]:
     """Columns that fit beside each other, in each block those that name the row first."""
     head = row_head(table)
-    named = [] if head is None else list(range(head + 1))
     widths = [_width(table, rows, place) for place in range(len(table.columns))]
+    named = _naming(table, rows, head, widths, width)
     before = sum(min(widths[place], _most(place, head, width)) + 2 for place in named)
     block, used = list(named), before
     for place in range(len(named), len(table.columns)):
@@ -94,6 +94,26 @@ def _blocks(table: Table, rows: Sequence[Sequence[values.Written]], width: int) 
         block.append(place)
         used += widths[place] + 2
     yield block
+
+
+def _naming(
+    table: Table,
+    rows: Sequence[Sequence[values.Written]],
+    head: int | None,
+    widths: Sequence[int],
+    width: int,
+) -> list[int]:
+    """The first columns, up to the head and so many of text as tell rows apart where there is room for them."""
+    if head is None:
+        return []
+    named = list(range(head + 1))
+    while len({tuple(row[place] for place in named) for row in rows}) < len(rows):
+        place = len(named)
+        used = sum(widths[each] + 2 for each in named)
+        if place == len(widths) or table.columns[place].unit or used + widths[place] > 3 * width // 5:
+            break
+        named.append(place)
+    return named
 
 
 def _most(place: int, head: int | None, width: int) -> int:
