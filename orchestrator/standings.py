@@ -327,16 +327,19 @@ def _name(board: Board) -> None:
 def names(players: Sequence[tuple[Player, bool]]) -> list[str]:
     """What players are called who stand beside each other, each with whether the stand-in answered for it.
 
-    Labels; where two share one their specs, and where they share that too what else differs. A duel numbers players
-    of one label; over runs the number says nothing.
+    Labels; where two share one their specs, and where that is another's name too what else differs. A duel numbers
+    players of one label; over runs the number says nothing.
     """
     labels = [re.sub(r" #\d+$", "", player.label) for player, _ in players]
+    specs = [
+        label if labels.count(label) == 1 else player.spec
+        for (player, _), label in zip(players, labels, strict=True)
+    ]
     told = []
-    for (player, fake), label in zip(players, labels, strict=True):
-        like = [other for (other, _), its in zip(players, labels, strict=True) if its == label]
-        same = [other for other in like if other.spec == player.spec]
-        name = " ".join([player.spec, *_differing(player, same)]) if len(like) > 1 else label
-        told.append(name + (AS_STAND_IN if fake else ""))
+    for (player, fake), name in zip(players, specs, strict=True):
+        like = [other for (other, _), its in zip(players, specs, strict=True) if its == name]
+        differs = _differing(player, like) if len(like) > 1 else []
+        told.append(" ".join([name, *differs]) + (AS_STAND_IN if fake else ""))
     return told
 
 

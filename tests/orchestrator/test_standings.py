@@ -116,4 +116,16 @@ def test_players_of_one_label_are_told_apart_wherever_they_stand(tmp_path: Path)
     assert {line.name for line in board.lines.values()} == expected
     assert {line.name for line in rated.lines.values()} == expected
     (section,) = stated.sections(runs)
-    assert {row[1] for row in section.tables[0].rows} == expected - {"bot:random"}
+    assert {row[0] for row in section.tables[0].rows} == expected - {"bot:random"}
+
+
+def test_a_name_is_nobody_elses_spec(tmp_path: Path) -> None:
+    """Beside another of one label a player is called by its spec, which is how a third is called anyway."""
+    play(tmp_path / "a", request("sim:greedy?illegal=0.2", "bot:random"))
+    play(tmp_path / "b", request("sim:greedy", "bot:random", pairs=2))
+    asked = request("sim:greedy?illegal=0.2", "sim:greedy?illegal=0.3", pairs=2, conduct={"reasks": 0})
+    play(tmp_path / "c", asked)
+    (rated,) = boards_of(run.result for run in report.read([tmp_path / name for name in "abc"]))
+    names = [line.name for line in rated.lines.values()]
+    assert len(names) == len(set(names)) == 5
+    assert {"sim:greedy?illegal=0.2 reasks=2", "sim:greedy?illegal=0.2 reasks=0"} < set(names)
