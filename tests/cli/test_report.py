@@ -217,6 +217,15 @@ def test_axes_hold_what_is_drawn_over_them() -> None:
     assert all(f">{tick}</text>" in priced for tick in ("$0", "$0.01", "$0.1", "$1"))
 
 
+def test_a_legend_of_long_names_stays_in_the_drawing() -> None:
+    lines = [
+        Series(f"anthropic:claude-{k}?effort=medium", [Point(0, k), Point(1, k)], "line") for k in (1, 2)
+    ]
+    drawing = plots.svg(Plot("x", "x", Axis("x"), Axis("y"), lines), "x")
+    found = re.findall(r'<text[^>]*?x="([\d.]+)" y="([\d.]+)"[^>]*>anthropic[^<]*</text>', drawing)
+    assert len({x for x, _ in found}) == 1 and len({y for _, y in found}) == 2, "below each other"
+
+
 def test_no_name_of_a_point_covers_another() -> None:
     points = [Point(k // 2, k % 2 / 50, f"player {k}") for k in range(6)]
     drawing = plots.svg(Plot("x", "x", Axis("x"), Axis("y"), [Series("", points)]), "x")

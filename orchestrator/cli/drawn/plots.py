@@ -36,6 +36,7 @@ ROW = 30  # height of one of several intervals
 NAME = 26  # characters of a name beside an axis
 FEW = 40  # points of a line that are marked one by one
 LEGEND = 34  # characters of a name in a legend
+LEGEND_BESIDE = 22  # characters up to which two names stand beside each other there
 LABEL = 56  # characters beside an axis
 SHIFT = 3.5  # points between intervals of several lines at one place
 BARS = 12  # points of a line whose intervals are drawn one by one
@@ -115,8 +116,13 @@ def svg(figure: Intervals | Plot, name: str) -> str:
 def _height(figure: Intervals | Plot) -> float:
     if isinstance(figure, Intervals):
         return 56 + ROW * len(figure.rows)
-    named = [series for series in figure.series if series.name]
-    return 300 + (18 * ((len(named) + 1) // 2) if len(named) > 1 else 0)
+    named = [series.name for series in figure.series if series.name and series.points]
+    return 300 + (18 * -(-len(named) // _abreast(named)) if len(named) > 1 else 0)
+
+
+def _abreast(names: Sequence[str]) -> int:
+    """How many names of a legend have room beside each other."""
+    return 2 if all(len(text.one_line(name, LEGEND)) <= LEGEND_BESIDE for name in names) else 1
 
 
 # ── intervals ────────────────────────────────────────────────────────────────────────────────────────
@@ -264,7 +270,7 @@ def _legend(drawn: Figure, figure: Plot, looks: Sequence[Look]) -> None:
     drawn.legend(
         handles=handles,
         loc="outside lower left",
-        ncols=2,
+        ncols=_abreast([series.name for series, _ in named]),
         fontsize=FONT - 1,
         handlelength=2.8,
         columnspacing=1.4,
