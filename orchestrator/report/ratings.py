@@ -42,7 +42,9 @@ def sections(runs: Sequence[Run]) -> list[Section]:
     """One for each board with a finished match, then one over the games where there are several."""
     boards = boards_of(run.result for run in runs)
     games = {board.title.partition(" · ")[0] for board in boards}
-    return of_boards(boards, over_games(boards, ()) if len(games) > 1 else ())
+    over = over_games(boards, ()) if len(games) > 1 else []
+    several = [each for each in over if len(each.games) > 1]  # a track with one game has nothing to join
+    return of_boards(boards, several or over)
 
 
 def of_boards(boards: Sequence[Board], over: Sequence[Overall]) -> list[Section]:

@@ -212,6 +212,11 @@ def test_a_board_over_games_is_there_or_says_why_not(house: Path, tmp_path: Path
     play(tmp_path / "f", request("sim:greedy", "sim:random", game="connect4", pairs=2))
     (refusal,) = ratings.sections(runs(tmp_path, "ef"))[-1].says
     assert "no bot has played them all" in refusal
+    play(tmp_path / "g", request("sim:greedy", "bot:random", pairs=2, conduct={"track": "rules"}))
+    told = ratings.sections(runs(tmp_path, "efg"))
+    assert [each.key for each in told if each.key.startswith("overall")] == [
+        "overall"
+    ]  # one game on that track
 
 
 # ── the protocol ─────────────────────────────────────────────────────────────────────────────────────
