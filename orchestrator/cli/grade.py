@@ -81,13 +81,17 @@ def command(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--method") from None
     reports, progress = [], Progress()
-    for path in (path for path in runs if path.suffix == ".db" or not path.is_file()):
+    meant = [path for path in runs if path.suffix == ".db" or not path.is_file()]
+    for path in meant:
         progress.begin(path)
         try:
             reports.append(grade_run(path, how, Filter(game, matches), jobs or os.cpu_count() or 1, progress))
         except RecordError as error:
             progress.end()
             click.echo(f"left out: {text.one_line(str(error), 400)}", err=True)
+        except ValueError as error:  # the book of Connect 4 is missing or damaged
+            progress.end()
+            raise click.ClickException(text.one_line(str(error), 400)) from error
         except (KeyboardInterrupt, BrokenProcessPool) as ended:
             progress.end()
             what = (
@@ -105,7 +109,7 @@ def command(
         click.echo(json.dumps(told, indent=2, allow_nan=False))
     else:
         _print(reports, boards, by)
-    whole = len(reports) == len(runs) and not any(each.ungraded or each.unread for each in reports)
+    whole = len(reports) == len(meant) and not any(each.ungraded or each.unread for each in reports)
     sys.exit(0 if whole else 1 if reports else 2)
 
 

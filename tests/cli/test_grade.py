@@ -106,3 +106,23 @@ def test_wrong_use(house: Path, tmp_path: Path) -> None:
     assert nothing.exit_code == 2 and "left out: no record" in nothing.output
     some = grade(house, "runs/a", "runs/none")
     assert some.exit_code == 1 and "bot:perfect" in some.stdout
+
+
+def test_what_a_shell_matches_besides_runs_is_no_failure(house: Path) -> None:
+    (house / "runs" / "README.md").write_text("About runs.")
+    done = grade(house, "runs/a", "runs/b", "runs/README.md")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_broken_installation_is_said_and_not_traced(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the book of Connect 4 is missing: the engine refuses."""
+
+    def refuse(*_: Any) -> None:
+        raise ValueError("connect4.book cannot be used, install duelist again")
+
+    monkeypatch.setattr("orchestrator.grades._answer", refuse)
+    with closing(sqlite3.connect(house / "runs" / "b" / "record.db")) as db, db:
+        db.execute("DELETE FROM grade")
+    done = grade(house, "runs/b")
+    assert done.exit_code == 1 and "install duelist again" in done.output and "Traceback" not in done.output
+    assert isinstance(done.exception, SystemExit)
