@@ -148,7 +148,7 @@ def _asking(board: Board, line: Line) -> list[Value]:
     matches = max(1, total.matches)
     return [
         line.name, board.title, total.calls, total.failed_calls,
-        middle / 1000 if middle else None, slow / 1000 if slow else None,
+        None if middle is None else middle / 1000, None if slow is None else slow / 1000,
         total.input_tokens / matches, total.cached_tokens / total.input_tokens if total.input_tokens else None,
         total.output_tokens / matches, total.reasoning_tokens / total.output_tokens if total.output_tokens else None,
     ]  # fmt: skip

@@ -357,6 +357,10 @@ def test_values_are_written_by_their_unit(unit: str, given: list[object], expect
     assert [str(told) for told in values.column(given, unit)] == expected  # type: ignore[arg-type]
 
 
+def test_a_share_reads_alike_however_it_was_counted() -> None:
+    assert text.percent(24.5, 40) == text.percent(0.6125, 1)
+
+
 def test_what_a_figure_draws_is_a_table_too() -> None:
     (frontier,) = fake_report.money().figures
     table = as_table(frontier)

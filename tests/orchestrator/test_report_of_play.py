@@ -222,6 +222,16 @@ def test_a_board_over_games_is_there_or_says_why_not(house: Path, tmp_path: Path
 # ── the protocol ─────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_an_answer_in_no_time_has_its_time(tmp_path: Path) -> None:
+    """As on the leaderboard, where a stand-in's median is 0 ms; a bot has none."""
+    play(tmp_path / "a", request("sim:greedy", "bot:random"))
+    with closing(sqlite3.connect(tmp_path / "a" / "record.db", isolation_level=None)) as db:
+        db.execute("UPDATE tally SET latencies = zeroblob(length(latencies))")
+    (section,) = protocol.sections(runs(tmp_path, "a"))
+    (row,) = table(section, "asking")
+    assert (row["median"], row["95 % in"]) == (0, 0)
+
+
 def test_legality_and_forfeits_are_those_of_the_record(house: Path) -> None:
     (section,) = protocol.sections(runs(house))
     (row,) = table(section, "legality")  # of whoever is asked in words
