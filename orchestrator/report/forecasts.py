@@ -47,7 +47,8 @@ NOTES = (
     "A forecast is the score that a player expects after its move: a win 1, a draw ½; at a table the share of the "
     "others that it finishes ahead of. Came: the score of the match.",
     "95 % intervals and verdicts count matches, not forecasts; those that went alike are one. Of players who are right "
-    f"one in twenty is named all the same. Cannot tell: fewer than {FEW} matches came out otherwise than most.",
+    "one in twenty is named all the same, and up to one in nine of those who are often all but sure, in few matches. "
+    f"Cannot tell: fewer than {FEW} matches came out otherwise than most.",
     "ECE: how far forecasts are off, over groups of about one size; by chance: what it would be on average if they "
     "were right. Slope: 1 is right, below is over-confident.",
     "Brier: the mean squared error. Skill: how much of the error of always saying the mean score is avoided.",

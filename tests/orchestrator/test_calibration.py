@@ -234,6 +234,19 @@ def test_where_all_matches_come_out_alike_only_what_no_chance_explains_is_named(
     assert of(*((n // 5, said, came) for n in range(150))).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("least", "most", "matches", "named"), [(0.2, 0.8, 40, 0.12), (0.0, 1.0, 40, 0.16), (0.0, 1.0, 150, 0.11)]
+)
+def test_whoever_is_sure_is_named_more_often_only_after_few_matches(least, most, matches, named) -> None:
+    """As the module says; bounds are three standard errors above that."""
+    rng, found = random.Random(1), 0
+    for _ in range(300):
+        chances = [least + (most - least) * rng.random() for _ in range(matches)]
+        told = of(*((n, round(p, 2), float(rng.random() < p)) for n, p in enumerate(chances)))
+        found += told.verdict not in ("nothing found", "cannot tell")
+    assert found / 300 < named
+
+
 @pytest.mark.parametrize("sure", [0.0, 1.0])
 def test_one_surprise_does_not_convict_whoever_rounds(sure: float) -> None:
     """99.6 % is said as 100: one loss in 200 is what is to be expected then, and six are not."""
