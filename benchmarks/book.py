@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import argparse
 import random
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from time import process_time
 from typing import NamedTuple
 
 from engine.games.connect4 import BOTTOM, FULL, has_four
-from engine.search.book import FILE, HEAD, MAGIC, Book, cell_bytes, place_of, shipped
+from engine.search.book import FILE, HEAD, MAGIC, Book, cell_bytes, place_of, shipped, sum_of
 from engine.search.connect4 import Outcomes, key_of, replies, winning_cells, wins_at_once
 
 DISCS = 9
@@ -104,7 +103,8 @@ def written(discs: int, outcomes: Mapping[int, int]) -> bytes:
             packed = bytearray(cell_bytes(part))
             for place, cell in enumerate(cells):
                 packed[place >> 2] |= cell << (place & 3) * 2
-            return HEAD.pack(MAGIC, discs, seed, part, zlib.crc32(packed)) + packed
+            unsigned = HEAD.pack(MAGIC, discs, seed, part, 0) + packed
+            return HEAD.pack(MAGIC, discs, seed, part, sum_of(unsigned)) + packed
     raise ValueError(f"no seed below {SEEDS} tells {len(outcomes)} positions apart in 3 x {part} cells")
 
 
