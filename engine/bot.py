@@ -17,6 +17,14 @@ MOST_SIMS: Final = 10_000_000
 LONGEST_MS: Final = 86_400_000
 
 
+class Considered(NamedTuple):
+    """One legal action as a search saw it: how often it was tried, and its mean `Game.value` for the mover."""
+
+    action: int
+    visits: int
+    value: float
+
+
 @mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
 class Bot:
     """Chooses for the seat to move. The same position and `rng` give the same action, where it `repeats`."""
@@ -47,6 +55,10 @@ class Bot:
     def choose(self, game: Game, rng: Rng) -> i64:
         """A legal action of `game`, which must not be over and comes back in the same position."""
         raise NotImplementedError
+
+    def considered(self, game: Game) -> list[Considered]:
+        """What its last choice, which was in `game`, rests on: every legal action; [] where it did not search."""
+        return []
 
 
 @final

@@ -26,7 +26,7 @@ from orchestrator.batch import Desk, collect, open_waves
 from orchestrator.budget import PICO, RUN, Budget, WallReached, names_of, walls
 from orchestrator.cassette import Cassette, tape
 from orchestrator.events import Events
-from orchestrator.fixture import Fixture, around
+from orchestrator.fixture import Fixture, around, pair_name
 from orchestrator.journal import Journal
 from orchestrator.limits import Lanes, Limited, Limits, parse_limits
 from orchestrator.match import play
@@ -418,7 +418,10 @@ class Duel:
             elif known.status == "void":
                 fixtures.append(self._fixture(*place, known.replay + 1))
             elif known.status != "finished":
-                fixtures.append(self._fixture(*place, known.replay))
+                fixture = self._fixture(*place, known.replay)
+                fixtures.append(
+                    replace(fixture, id=known.id)
+                )  # an earlier version may have named it otherwise
                 self.journal.remember(known.id, self.record.past(known))
         return fixtures
 
@@ -428,23 +431,7 @@ class Duel:
         return self.request if self.matchmaker is None else self.matchmaker
 
     def _fixture(self, pair: int, swap: int, replay: int) -> Fixture:
-        board, deal = self._course.board(pair), self._course.deal(pair)
-        seed = engine.derive(self.request.seed, "pair", deal)
-        order = around(self.request.seed, deal, len(board.players))
-        again = str(replay + 1) if replay else ""
-        start = self.request.start(pair)
-        return Fixture(
-            id=f"{self.run.id}-{pair + 1:04d}{chr(ord('a') + swap)}{again}",
-            pair=pair,
-            swap=swap,
-            replay=replay,
-            seed=seed,
-            game=board.game,
-            order=tuple(board.players[place] - 1 for place in order) * (start.seats if start else 1),
-            variant=board.variant,
-            opening=draw_opening(board, self.request.opening, seed),
-            start=start,
-        )
+        return fixture_of(self.request, self._course, self.run.id, pair, swap, replay)
 
     # ── the record of it ─────────────────────────────────────────────────────────────────────────
 
@@ -500,6 +487,32 @@ class Duel:
         views = [game.view(game.current_player()) for game in games]
         form = question_form(player.conduct, player.mode) if isinstance(player, ModelPlayer) else "json"
         return "+".join(prompts.render(view, style, track, form=form).style_sha for view in views)  # type: ignore[arg-type]
+
+
+def fixture_of(
+    request: Request, course: Request | Matchmaker, run: str, pair: int, swap: int, replay: int = 0
+) -> Fixture:
+    """A match of a request, by the number of its pair (from 0) and how far everybody has moved on.
+
+    `course` knows which players a pair has: the request itself, or whoever chooses them by results.
+    """
+    board, deal = course.board(pair), course.deal(pair)
+    seed = engine.derive(request.seed, "pair", deal)
+    order = around(request.seed, deal, len(board.players))
+    again = str(replay + 1) if replay else ""
+    start = request.start(pair)
+    return Fixture(
+        id=f"{run}-{pair_name(pair)}{chr(ord('a') + swap)}{again}",
+        pair=pair,
+        swap=swap,
+        replay=replay,
+        seed=seed,
+        game=board.game,
+        order=tuple(board.players[place] - 1 for place in order) * (start.seats if start else 1),
+        variant=board.variant,
+        opening=draw_opening(board, request.opening, seed),
+        start=start,
+    )
 
 
 def walled(request: Request, players: Sequence[Player]) -> dict[int, int]:

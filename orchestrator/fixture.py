@@ -15,6 +15,15 @@ import engine
 from engine import Game
 
 
+def pair_name(pair: int) -> str:
+    """The number of a pair, counted from 0 there and from 1 here, as ids have it: 0001 to 9999, A10000, B100000.
+
+    The letter keeps text in playing order however many there are.
+    """
+    number = f"{pair + 1:04d}"
+    return number if len(number) == 4 else f"{chr(ord('A') + len(number) - 5)}{number}"
+
+
 class Start(NamedTuple):
     """A position in which a match begins that ends with its first decision."""
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import engine
 from engine import Rng, View
-from orchestrator.pool import Pool, Recipe
+from orchestrator.pool import Pool, Recipe, think
 from orchestrator.record.store import call_id
 from prompts import Question
 from providers.base import Reply, Usage
@@ -213,12 +212,11 @@ class BotPlayer:
         game = view.sample(turn.rng)
         await asyncio.sleep(0)  # a match between bots must not starve the others
         if self.here:
-            began = perf_counter()
-            action, took = int(self.bot.choose(game, turn.rng)), perf_counter() - began
+            thought = think(self.bot, game, turn.rng)
         else:
-            action, took = await self.pool.choose(self.recipe, game, turn.rng)
-        self.here = took <= self.SLOW_S
-        return Decision(action, "ok", "bot")
+            thought = await self.pool.choose(self.recipe, game, turn.rng)
+        self.here = thought.seconds <= self.SLOW_S
+        return Decision(thought.action, "ok", "bot", forecast=thought.forecast, probabilities=thought.policy)
 
 
 class HumanPlayer:

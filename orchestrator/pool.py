@@ -1,4 +1,4 @@
-"""Bots that think long do so in processes of their own.
+"""What a bot thinks, and where: those that think long do so in processes of their own.
 
 Compiled search holds the interpreter for as long as it takes; on the event loop it would hold up the answers
 of services, be booked as their latency and trip their time-outs.
@@ -18,6 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from multiprocessing.process import BaseProcess
 from time import perf_counter
+from typing import NamedTuple
 
 import engine
 from engine import Bot, Game, Rng
@@ -28,14 +29,39 @@ Recipe = tuple[str, tuple[tuple[str, str], ...]]
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
+class Thought(NamedTuple):
+    """What a bot chose, and what its choice rests on where it searched."""
+
+    action: int
+    seconds: float
+    policy: dict[int, float] | None = None  # by legal action, all of them, the share of visits
+    forecast: float | None = None  # the score that it expects, 0 to 1
+
+
+def think(bot: Bot, game: Game, rng: Rng) -> Thought:
+    """Let a bot choose; `game` comes back in the same position."""
+    began = perf_counter()
+    action = int(bot.choose(game, rng))
+    seconds = perf_counter() - began
+    found = bot.considered(game)
+    visits = sum(each.visits for each in found)
+    if not visits:
+        return Thought(action, seconds)
+    policy = {each.action: each.visits / visits for each in found}
+    if game.num_players() != 2 or game.max_utility() != 1:
+        return Thought(action, seconds, policy)  # what it maximises are points, and no share of a win
+    value = sum(each.visits * each.value for each in found) / visits
+    return Thought(action, seconds, policy, min(1.0, max(0.0, (1 + value) / 2)))
+
+
 class Pool:
     """As many processes as there are cores, started when they are first needed."""
 
     def __init__(self) -> None:
         self._executor: ProcessPoolExecutor | None = None
 
-    async def choose(self, recipe: Recipe, game: Game, rng: Rng) -> tuple[int, float]:
-        """What the bot of that recipe chooses, the same as here; and the seconds it thought."""
+    async def choose(self, recipe: Recipe, game: Game, rng: Rng) -> Thought:
+        """What the bot of that recipe chooses, the same as here."""
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._up(), _choose, recipe, game, rng)
@@ -75,12 +101,11 @@ def _end_with(parent: BaseProcess) -> None:
 
 
 @lru_cache(maxsize=16)
-def _bot(recipe: Recipe) -> Bot:
+def bot_of(recipe: Recipe) -> Bot:
+    """The bot of a recipe, the same one each time it is asked for in this process."""
     name, options = recipe
     return engine.new_bot(name, **dict(options))
 
 
-def _choose(recipe: Recipe, game: Game, rng: Rng) -> tuple[int, float]:
-    began = perf_counter()
-    action = int(_bot(recipe).choose(game, rng))
-    return action, perf_counter() - began
+def _choose(recipe: Recipe, game: Game, rng: Rng) -> Thought:
+    return think(bot_of(recipe), game, rng)

@@ -20,6 +20,7 @@ players and prices are what was asked, and copied. A match that a crash left
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import sys
 from collections import Counter
@@ -140,6 +141,8 @@ class Cue(NamedTuple):
     fault: str
     latency_ms: float
     legal: str  # JSON
+    forecast: float | None
+    probabilities: str | None  # JSON
     system_blob: int | None
     user_blob: int | None
 
@@ -344,6 +347,8 @@ class Cued:
             raise self._end(turn.id)
         if math.isclose(made.latency_s * 1000, cue.latency_ms, rel_tol=1e-9):
             made.latency_s = seconds(cue.latency_ms)  # a sum of what milliseconds had been rounded to
+        if made.mode == "bot" and cue.probabilities is None:
+            made.forecast = made.probabilities = None  # earlier versions kept nothing of a bot's search
         return made
 
     async def _reserve(self, turn: Turn, call: CallMade) -> None:
@@ -389,7 +394,12 @@ class Recited:
             self.done.trouble.append(f"{turn.id}: the move on record ({cue.action}) is not legal here")
             raise Missing
         self.done.recited[self.seated.label] += 1
-        return Decision(cue.action, cue.outcome, cue.mode, fault=cue.fault)
+        shares = cue.probabilities and {
+            int(action): share for action, share in json.loads(cue.probabilities).items()
+        }
+        return Decision(
+            cue.action, cue.outcome, cue.mode, cue.fault, forecast=cue.forecast, probabilities=shares or None
+        )
 
 
 class RecordLine:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import engine
 from orchestrator import probe
@@ -132,6 +132,12 @@ class DuelRequest(Terms):
             raise ValueError(
                 f"sprt and until_ci are for two players, got {len(self.players)}: leave them out"
             )
+        seats = engine.new(self.game, 0, **self.variant).num_players()
+        if seats != len(self.players):
+            raise ValueError(
+                f"{game_text(self.game, self.variant)} has {seats} seats, got {len(self.players)} players: "
+                "name one for each seat, or take the variant that seated_game finds for as many"
+            )
 
     @property
     def rule(self) -> Rule | None:
@@ -165,15 +171,31 @@ class DuelRequest(Terms):
         """The number of a pair's deal: pairs of one number begin in the same position."""
         return pair
 
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> DuelRequest:
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Raises RecordError for what no version of this wrote."""
         try:
             conduct = Conduct(**data["conduct"])
             lists = {name: tuple(data[name]) for name in ("players", "limits") if name in data}
-            return DuelRequest(**{**data, **lists, "conduct": conduct})
+            return cls(**{**data, **lists, "conduct": conduct})
         except (KeyError, TypeError, ValueError) as error:
             raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
+
+
+@dataclass(frozen=True)
+class SelfplayRequest(DuelRequest):
+    """Bots among themselves, for data: a duel that is played without an event loop, on all cores."""
+
+    KIND: ClassVar = "selfplay"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        super().__post_init__()
+        others = [spec for spec in self.players if not spec.startswith("bot:")]
+        if others:
+            raise ValueError(f"{others[0]} is no bot: models play for data with orchestrator generate")
+        if self.rule is not None:
+            raise ValueError("a rule to stop by is for a duel: leave sprt and until_ci out")
 
 
 DEFAULT_OPPONENTS = (Opponent("bot:random"), Opponent("bot:greedy"), Opponent("bot:mcts:200"))
@@ -579,7 +601,15 @@ class ProbeRequest(Terms):
 
 Request = DuelRequest | GenerateRequest | TournamentRequest | AblateRequest | ProbeRequest
 KINDS: Mapping[str, type[Request]] = {
-    kind.KIND: kind for kind in (DuelRequest, GenerateRequest, TournamentRequest, AblateRequest, ProbeRequest)
+    kind.KIND: kind
+    for kind in (
+        DuelRequest,
+        GenerateRequest,
+        TournamentRequest,
+        AblateRequest,
+        ProbeRequest,
+        SelfplayRequest,
+    )
 }
 
 

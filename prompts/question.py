@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
@@ -69,9 +69,13 @@ def numbered(view: View) -> tuple[tuple[int, Action], ...]:
     Where every legal move is written as a plain number (the columns of Connect 4) that number is used,
     otherwise the action id: a prompt never shows two numbers for one move.
     """
-    if all(_is_number(action.text) for action in view.legal):
-        return tuple((int(action.text), action) for action in view.legal)
-    return tuple((action.id, action) for action in view.legal)
+    named = numbers([action.id for action in view.legal], [action.text for action in view.legal])
+    return tuple(zip(named, view.legal, strict=True))
+
+
+def numbers(ids: Sequence[int], texts: Sequence[str]) -> Sequence[int]:
+    """The number of each legal move, from all their action ids and their notation."""
+    return [int(text) for text in texts] if all(map(_is_number, texts)) else ids
 
 
 def check_asked(view: View, track: Track) -> None:

@@ -170,6 +170,8 @@ def _settled(claims: Sequence[_Claim]) -> Stated:
     """The one move that all the strongest claims are about, or the last where it takes the others back."""
     if not claims:
         return SILENT
+    if len(claims) == 1:
+        return SILENT if claims[0].void else claims[0].stated
     most = max(KINDS.index(claim.kind) for claim in claims)
     strong = [claim for claim in claims if KINDS.index(claim.kind) == most]
     last = strong[-1]
@@ -288,19 +290,13 @@ def _in_sentence(
     least: int,
 ) -> Iterator[tuple[int, Kind, str]]:
     """Where a phrase stands that counts, its kind, and the letter of its move; the strongest for each letter."""
-    phrases = _phrases()
-    taken: set[int] = set()
-    for phrase in phrases.patterns if named else ():
-        if phrase.rank < least or len(taken) == len(named) or (taken and phrase.rank == 1):
-            break
-        for found in phrase.pattern.finditer(sentence):
-            at = found.start("move")
-            if at not in taken and _counts(sentence, found, at + 1, phrase):
-                taken.add(at)
-                yield at, phrase.kind, found["move"]
-    if taken or not (named or before):
+    own = _own(sentence, len(named), least)
+    yield from own
+    if own or not (named or before):
         return
-    for phrase in phrases.again:  # "so I take it": what was named just before, where that is one legal move
+    for (
+        phrase
+    ) in _phrases().again:  # "so I take it": what was named just before, where that is one legal move
         again = phrase.pattern.search(sentence)
         if again is not None and _counts(sentence, again, again.end(), phrase):
             earlier = [letter for letter in named if sentence.index(letter) < again.start()] or before
@@ -308,6 +304,20 @@ def _in_sentence(
             if len(set(legal.values()) - {()}) == 1:
                 yield again.end(), phrase.kind, next(letter for letter, meant in legal.items() if meant)
                 return
+
+
+@lru_cache(maxsize=4096)
+def _own(sentence: str, named: int, least: int) -> tuple[tuple[int, Kind, str], ...]:
+    """Of the moves that the sentence itself names. With letters for moves, short ones are the same again and again."""
+    taken: dict[int, tuple[int, Kind, str]] = {}
+    for phrase in _phrases().patterns if named else ():
+        if phrase.rank < least or len(taken) == named or (taken and phrase.rank == 1):
+            break
+        for found in phrase.pattern.finditer(sentence):
+            at = found.start("move")
+            if at not in taken and _counts(sentence, found, at + 1, phrase):
+                taken[at] = at, phrase.kind, found["move"]
+    return tuple(taken.values())
 
 
 def _legal(mention: _Mention, names: _Names) -> tuple[str, ...]:

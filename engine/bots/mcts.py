@@ -10,11 +10,11 @@ from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
-from engine.bot import Bot, Budget, Options, search_budget, search_spec
+from engine.bot import Bot, Budget, Considered, Options, search_budget, search_spec
 from engine.core import Game
 from engine.rng import Rng
 from engine.search.ismcts import Ismcts, unknown_ahead
-from engine.search.tree import MOST_C
+from engine.search.tree import MOST_C, Tree
 from engine.search.uct import Uct
 
 
@@ -46,6 +46,12 @@ class MctsBot(Bot):
         if self._reuse:
             self._follow(game)
         return self.tree.search(game, sims, rng, self._budget.milliseconds)
+
+    def considered(self, game: Game) -> list[Considered]:
+        tree: Tree = self.unknown if unknown_ahead(game) else self.tree
+        return [
+            Considered(action, tree.visits(action), tree.value(action)) for action in game.legal_actions()
+        ]
 
     def _follow(self, game: Game) -> None:
         """Advance the tree where `game` continues the match of the last search, and then only."""

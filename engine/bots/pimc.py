@@ -5,7 +5,7 @@ from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
-from engine.bot import Bot, Budget, Options, search_budget, search_spec
+from engine.bot import Bot, Budget, Considered, Options, search_budget, search_spec
 from engine.core import Game
 from engine.rng import Rng
 from engine.search.pimc import WORLDS, Pimc
@@ -31,6 +31,12 @@ class PimcBot(Bot):
 
     def choose(self, game: Game, rng: Rng) -> i64:
         return self.search.search(game, self._budget.sims, rng, self._budget.milliseconds)
+
+    def considered(self, game: Game) -> list[Considered]:
+        search = self.search
+        return [
+            Considered(action, search.visits(action), search.value(action)) for action in game.legal_actions()
+        ]
 
 
 def make(argument: str, options: Mapping[str, str]) -> Bot:

@@ -365,7 +365,7 @@ def _boards(run: tables.Run, players: Mapping[int, tables.Player], matches: Iter
             boards[key] = Board(game, variant, [Standing(players[player]) for player in key[2]])
         return boards[key]
 
-    if run.kind == "duel":
+    if run.kind in ("duel", "selfplay"):
         if not isinstance(run.request["game"], str) or not isinstance(run.request["pairs"], int):
             raise ValueError("its run does not say what was asked")
         board(run.request["game"], run.request.get("variant") or {}, players)

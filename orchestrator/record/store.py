@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -168,6 +168,10 @@ class Record:
     def put_columns(self, table: type[SQLModel], **columns: Any) -> None:
         """A row of a busy table, all its columns by name: an object of it would cost more than the write."""
         self._writer.put((str(table.__tablename__), columns))
+
+    def put_together(self, rows: Iterable[tuple[type[SQLModel], Mapping[str, Any]]]) -> None:
+        """Rows of any tables, all their columns by name: all or none of them, in that order."""
+        self._writer.put(*((str(table.__tablename__), columns) for table, columns in rows))
 
     def blob(self, *texts: str, like: str = "") -> int:
         """Keep texts, together; the number to refer to them by. The same texts are kept once.

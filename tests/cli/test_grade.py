@@ -21,7 +21,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("house")
     play(place / "runs" / "a", request("sim:greedy?illegal=0.5&seed=3", "bot:perfect", pairs=4))
     play(place / "runs" / "b", request("bot:perfect", "bot:random", pairs=4, seed=2))
-    play(place / "runs" / "c", request("bot:random", "bot:random", pairs=1, game="blob"))
+    table = request(*3 * ("bot:random",), pairs=1, game="blob", variant={"players": 3})
+    play(place / "runs" / "c", table)
     return place
 
 

@@ -151,7 +151,10 @@ def test_any_number_of_processes_finds_the_same(tmp_path) -> None:
 
 
 def test_hidden_cards_are_graded_by_what_the_seat_knew(tmp_path) -> None:
-    play(tmp_path, request("bot:random", "bot:random", "bot:random", game="blob", pairs=1))
+    play(
+        tmp_path,
+        request("bot:random", "bot:random", "bot:random", game="blob", variant={"players": 3}, pairs=1),
+    )
     report = grade_run(tmp_path, Method.parse("search:60"))
     assert report.graded == len(report.decisions) > 0
     for _, method, exact, worth, _, regret, visits in grades(tmp_path):

@@ -70,7 +70,7 @@ def test_a_process_that_was_killed_is_replaced() -> None:
         for process in multiprocessing.active_children():
             process.kill()
             process.join()
-        action, _ = await pool.choose(("random", ()), game, engine.Rng(1))
+        action = (await pool.choose(("random", ()), game, engine.Rng(1))).action
         pool.close()
         return action
 

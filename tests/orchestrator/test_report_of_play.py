@@ -148,7 +148,10 @@ def test_the_rule_of_55_per_cent_stands_beside_the_test(tmp_path: Path) -> None:
 
 
 def test_a_table_of_four_and_a_run_for_data_have_rows_of_their_own(tmp_path: Path) -> None:
-    play(tmp_path / "four", request(*["bot:random"] * 3, "bot:greedy", game="blob", pairs=2))
+    play(
+        tmp_path / "four",
+        request(*["bot:random"] * 3, "bot:greedy", game="blob", variant={"players": 4}, pairs=2),
+    )
     data = GenerateRequest(
         models=("sim:greedy",), opponents=(Opponent("bot:random"),), games=(GameShare("tictactoe"),), pairs=3
     )
