@@ -23,7 +23,9 @@ def pytest_report_header() -> str:
 
 
 def pytest_configure() -> None:
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # run in the background; what tests start would inherit it
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # run in the background; what tests start would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
     stale = engine.stale()
     if engine.is_compiled() and stale:

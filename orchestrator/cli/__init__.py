@@ -18,6 +18,7 @@ SECTIONS = {
         "duel": "Play matches between two players or more, on record.",
         "tournament": "Everybody plays everybody, or whoever tells most of the ranks.",
         "generate": "Play games for data: models against a mix of opponents.",
+        "selfplay": "Bots play each other for data, on all cores.",
         "probe": "Ask again in other clothes: mirrored, turned, relabelled.",
         "ablate": "Hold a style, track, effort or model against a control.",
     },
@@ -34,6 +35,8 @@ SECTIONS = {
         "report": "All that can be said of runs, here or as one page with plots.",
         "leaderboard": "Standings over one run or many, with intervals.",
         "grade": "How well each move was chosen, against a solver or search.",
+        "export": "Recorded play as files that trainers take.",
+        "convert": "A table as JSONL, Parquet or NPZ, from one to another.",
     },
     "What there is": {
         "games": "The games that can be played.",
