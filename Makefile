@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+PROOF  := .venv-proof
 PIP    := $(BIN)/pip --disable-pip-version-check --quiet
 DONE   := $(VENV)/.done
 ENGINE := $(shell find engine -name '*.py')
@@ -13,7 +14,7 @@ export CFLAGS := -fno-semantic-interposition $(CFLAGS)
 # Bytecode makes the second start of every command ten times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup duel test check tests bench picture clean
+.PHONY: setup duel test check tests test-export bench proof picture clean
 
 setup: $(DONE)/engine
 
@@ -52,11 +53,35 @@ tests: setup $(DONE)/test
 	$(BIN)/pytest -n auto
 	DUELIST_ENGINE=pure $(BIN)/pytest -n auto
 
+# Exports, read by the libraries they are for. These take 1.5 GB, in an environment of their own: not a part of `test`.
+EXPORT  := .venv-export
+VENDORS := tests/export_vendors
+
+$(EXPORT)/.done: $(VENDORS)/requirements.txt $(VENDORS)/constraints.txt
+	$(PYTHON) -m venv $(EXPORT)
+	$(EXPORT)/bin/pip --disable-pip-version-check --quiet install -c $(VENDORS)/constraints.txt -r $(VENDORS)/requirements.txt
+	@touch $@
+
+test-export: setup $(DONE)/test $(EXPORT)/.done
+	rm -rf $(EXPORT)/files
+	$(BIN)/python -m tests.export_vendors.export $(EXPORT)/files $(EXPORT)/lib/python3*/site-packages
+	$(EXPORT)/bin/python -m pytest -c $(VENDORS)/pytest.ini --confcutdir $(VENDORS) --files=$(CURDIR)/$(EXPORT)/files $(VENDORS)
+
 # The peers of the engine get environments of their own in .venv-bench, made when first needed.
 bench: setup
 	$(PIP) install -c constraints.txt --group bench
 	$(BIN)/python -m benchmarks --write
 
+# From play to a trained player and back into the arena (examples/proof); torch has an environment of its own.
+proof: setup $(PROOF)/.done
+	rm -rf build/proof
+	$(BIN)/python examples/proof/prove.py --to build/proof --torch $(PROOF)/bin/python
+
+$(PROOF)/.done: constraints.txt
+	$(PYTHON) -m venv $(PROOF)
+	$(PROOF)/bin/pip --disable-pip-version-check --quiet install -c constraints.txt torch numpy
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .venv-bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-bench $(EXPORT) $(PROOF) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -f *__mypyc*.so; find engine -name '*.so' -delete; find . -name __pycache__ -prune -exec rm -rf {} +
