@@ -83,20 +83,7 @@ class Journal:
     def finished(self, fixture: Fixture, result: Result | None) -> None:
         if result is None:
             return self._asked(fixture)
-        seats = [
-            tables.Seat(
-                match=fixture.id,
-                seat=seat,
-                player=player,
-                score=result.scores[seat],
-                outcome=result.outcomes[seat],
-                rank=result.ranks[seat],
-                forfeit=result.forfeits[seat],
-                points=result.points[seat],
-            )
-            for seat, player in enumerate(self._seats(fixture))
-        ]
-        self._close(fixture, "finished", seats=seats)
+        self._close(fixture, "finished", seats=seat_rows(fixture.id, self._seats(fixture), result))
         self._tell_match(
             fixture,
             "finished",
@@ -331,6 +318,23 @@ class Journal:
         """The reasoning and the two bodies, as the record keeps them together."""
         texts = (reply.reasoning if reply else "", body.raw_response, body.raw_request) if body else ()
         return self.record.blob(*texts, like=like) if any(texts) else None
+
+
+def seat_rows(match: str, players: Sequence[int], result: Result) -> list[tables.Seat]:
+    """Who sat where (players by number, from 1), and what came of it."""
+    return [
+        tables.Seat(
+            match=match,
+            seat=seat,
+            player=player,
+            score=result.scores[seat],
+            outcome=result.outcomes[seat],
+            rank=result.ranks[seat],
+            forfeit=result.forfeits[seat],
+            points=result.points[seat],
+        )
+        for seat, player in enumerate(players)
+    ]
 
 
 def _json_keys(probabilities: Mapping[int, float] | None) -> dict[str, float] | None:

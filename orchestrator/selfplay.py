@@ -27,6 +27,7 @@ import engine
 from engine import Game, Rng
 from orchestrator.duel import fixture_of, new_run_id, player_row, seat_players, version
 from orchestrator.fixture import Fixture, Result
+from orchestrator.journal import seat_rows
 from orchestrator.pool import Recipe, begin, bot_of, think
 from orchestrator.record import tables
 from orchestrator.record.reading import driver
@@ -168,24 +169,7 @@ def play_one(fixture: Fixture, recipes: Sequence[Recipe]) -> Played:
         started=started,
         finished=now(),
     )
-    return Played(decisions, match, result_rows(fixture.id, [player + 1 for player in seating], result))
-
-
-def result_rows(match: str, players: Sequence[int], result: Result) -> list[tables.Seat]:
-    """Who sat where, and what came of it."""
-    return [
-        tables.Seat(
-            match=match,
-            seat=seat,
-            player=player,
-            score=result.scores[seat],
-            outcome=result.outcomes[seat],
-            rank=result.ranks[seat],
-            forfeit=result.forfeits[seat],
-            points=result.points[seat],
-        )
-        for seat, player in enumerate(players)
-    ]
+    return Played(decisions, match, seat_rows(fixture.id, [player + 1 for player in seating], result))
 
 
 def _decide(fixture: Fixture, game: Game, player: int, recipes: Sequence[Recipe]) -> dict[str, Any]:
