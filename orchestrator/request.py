@@ -132,12 +132,6 @@ class DuelRequest(Terms):
             raise ValueError(
                 f"sprt and until_ci are for two players, got {len(self.players)}: leave them out"
             )
-        seats = engine.new(self.game, 0, **self.variant).num_players()
-        if seats != len(self.players):
-            raise ValueError(
-                f"{game_text(self.game, self.variant)} has {seats} seats, got {len(self.players)} players: "
-                "name one for each seat, or take the variant that seated_game finds for as many"
-            )
 
     @property
     def rule(self) -> Rule | None:
@@ -196,6 +190,12 @@ class SelfplayRequest(DuelRequest):
             raise ValueError(f"{others[0]} is no bot: models play for data with orchestrator generate")
         if self.rule is not None:
             raise ValueError("a rule to stop by is for a duel: leave sprt and until_ci out")
+        seats = engine.new(self.game, 0, **self.variant).num_players()
+        if seats != len(self.players):
+            raise ValueError(
+                f"{game_text(self.game, self.variant)} has {seats} seats, got {len(self.players)} players: "
+                "name one for each seat, or take the variant that seated_game finds for as many"
+            )
 
 
 DEFAULT_OPPONENTS = (Opponent("bot:random"), Opponent("bot:greedy"), Opponent("bot:mcts:200"))

@@ -203,7 +203,9 @@ def test_nothing_is_put_where_everybody_sees_it_unasked(tmp_path: Path, run: Pat
 
 def test_the_token_goes_to_the_hub_and_nowhere_else(tmp_path: Path, run: Path, there: StandIn) -> None:
     assert pushed(run, tmp_path / "out", "--yes").exit_code == 0
-    assert {sent.token for sent in there.sent} == {f"Bearer {TOKEN}"}
+    assert {sent.token for sent in there.sent if sent.token} == {f"Bearer {TOKEN}"}, (
+        "or none: the library may ask on its own"
+    )
     assert not any(TOKEN in sent.path or TOKEN.encode() in sent.body for sent in there.sent)
     assert not any(TOKEN.encode() in data for data in files(tmp_path / "out").values())
 
@@ -213,7 +215,9 @@ def test_a_line_end_is_no_part_of_it(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", f"{TOKEN}\n")
     assert pushed(run, tmp_path / "out", "--yes").exit_code == 0
-    assert {sent.token for sent in there.sent} == {f"Bearer {TOKEN}"}
+    assert {sent.token for sent in there.sent if sent.token} == {f"Bearer {TOKEN}"}, (
+        "or none: the library may ask on its own"
+    )
 
 
 @pytest.mark.parametrize(
