@@ -65,7 +65,9 @@ class Pool:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._up(), _choose, recipe, game, rng)
-        except BrokenProcessPool:  # somebody killed one, the system for want of memory perhaps: once more
+        except (BrokenProcessPool, OSError):
+            # Somebody killed one, the system for want of memory perhaps: once more. Its pipes may be closed already
+            # while nobody has yet said that the pool is broken.
             self.close()
             return await loop.run_in_executor(self._up(), _choose, recipe, game, rng)
 
