@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import connection
 from pathlib import Path
 
@@ -73,6 +74,21 @@ def test_a_process_that_was_killed_is_replaced() -> None:
         action = (await pool.choose(("random", ()), game, engine.Rng(1))).action
         pool.close()
         return action
+
+    assert asyncio.run(main()) in range(9)
+
+
+def test_a_pool_whose_pipes_are_closed_before_it_is_known_as_broken_is_replaced() -> None:
+    class Breaking(ProcessPoolExecutor):
+        def submit(self, *_args, **_more):
+            raise OSError("handle is closed")
+
+    async def main() -> int:
+        pool = Pool()
+        pool._executor = Breaking(1, multiprocessing.get_context("spawn"))
+        thought = await pool.choose(("random", ()), engine.new("tictactoe", 1), engine.Rng(1))
+        pool.close()
+        return thought.action
 
     assert asyncio.run(main()) in range(9)
 
