@@ -387,10 +387,8 @@ class AblateRequest(Terms):
             raise RecordError(f"the request on record cannot be read ({error}): begin a new run") from None
 
 
-STEP, STEP_OF_BATCHES = (
-    10,
-    50,
-)  # pairs of an active tournament chosen at a time: a wave holds those of two steps
+STEP = 10  # pairs of an active tournament chosen at a time
+STEP_OF_BATCHES = 50  # likewise, where models are asked in batches: a wave holds those of two steps
 
 
 @dataclass(frozen=True)
